@@ -1,0 +1,72 @@
+"""The plumbing of the benchmarks, run the way a reader runs them: as a script of its folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+SCRIPT = """
+import sys
+sys.path.insert(0, {benchmarks!r})
+from bench import Arguments, Report, Table, at_least, at_most, read_csv, run
+
+def main(given: Arguments) -> Report:
+    rows = [row for path in given.files("usage", "*.csv*") for row in read_csv(path)]
+    value = float(rows[0]["value"]) if rows else 1.0
+    return Report([at_least("value", value, 2.0, "s"), at_most("rows", len(rows), 9)],
+                  left_out=["nothing"], tables=[Table("t", ["name [x]"], [["a [b]"]])])
+
+sys.exit(run("A benchmark.", main))
+"""
+
+
+def run_script(
+    tmp_path: Path, *args: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(benchmarks=str(BENCHMARKS)))
+    return subprocess.run(
+        [sys.executable, str(script), *args],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def data_folder(tmp_path: Path, value: str) -> Path:
+    folder = tmp_path / "data" / "usage"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text(f"value\n{value}\n")
+    return tmp_path / "data"
+
+
+def test_json_carries_every_bar(tmp_path):
+    """Other programs judge a run by this shape, so it is a contract."""
+    done = run_script(tmp_path, "--data", str(data_folder(tmp_path, "2.5")), "--output", "json", "--quick")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["bars"][0] == {"name": "value", "figure": 2.5, "unit": "s", "bar": ">= 2", "met": True}
+    assert report["left_out"] == ["nothing"]
+    assert report["quick"] is True
+    assert report["generated_data"] is False
+
+
+def test_a_missed_bar_is_exit_code_1(tmp_path):
+    done = run_script(tmp_path, env={"SCRIMP_BENCH_DATA": str(data_folder(tmp_path, "1.5"))})
+    assert done.returncode == 1
+    assert "NOT MET" in done.stdout
+    assert "a [b]" in done.stdout
+
+
+def test_the_folder_itself_may_be_given(tmp_path):
+    done = run_script(tmp_path, "--data", str(data_folder(tmp_path, "2.5") / "usage"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_data_folder_is_wrong_usage(tmp_path):
+    """A mistyped folder must not silently become generated data."""
+    assert run_script(tmp_path, "--data", str(tmp_path / "nowhere")).returncode == 2
