@@ -1,0 +1,1 @@
+"""The nouns passed between rooms: frozen values, and the types and units of the language."""

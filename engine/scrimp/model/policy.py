@@ -1,0 +1,161 @@
+"""Policies after the checks: names resolved, defaults filled in, durations in seconds, percentages exact."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from scrimp.diagnostics import Source, Span
+from scrimp.model.catalogue import ActionSpec
+from scrimp.model.decision import Mode
+from scrimp.model.expression import Const, Expression
+
+ScopeWord = Literal["target", "policy", "owner", "fleet"]
+COOLDOWN_DEFAULT_S = 1800.0
+PRIORITY_DEFAULT = 50
+COVERAGE_DEFAULT = Fraction(1, 2)
+STALE_DEFAULT_INTERVALS = 3.0
+APPROVAL_DEFAULT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An expression of type bool with its `for` and `tolerating`; `digest` changes when any of them does."""
+
+    expression: Expression
+    for_s: float
+    tolerating_s: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCall:
+    """One action with its arguments as expressions over the target's row."""
+
+    spec: ActionSpec
+    args: Mapping[str, Expression]
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """At most one act in `seconds` per `scope`."""
+
+    seconds: float
+    scope: ScopeWord
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `amount` of `of` in `per_s`, counted per `scope` (an allowance counts all policies that use it).
+
+    `amount` is a number of actions, a share of targets, or money per hour in the catalogue's currency.
+    """
+
+    amount: Fraction
+    of: Literal["actions", "targets", "capacity"]
+    per_s: float
+    scope: ScopeWord
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Limits that several policies share."""
+
+    name: str
+    limits: tuple[Limit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyHours:
+    """`"Mon-Fri 08:00-20:00 Europe/Berlin"`: days 0 (Monday) to 6, minutes of the local day, half-open.
+
+    Where `to_minute` <= `from_minute` the hours end on the following day.
+    """
+
+    days: frozenset[int]
+    from_minute: int
+    to_minute: int
+    zone: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class During:
+    """`only during` or `never during` some hours."""
+
+    only: bool
+    hours: WeeklyHours
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """A policy's guards, in the order in which they are asked."""
+
+    ensure: tuple[Expression, ...] = ()
+    halt: tuple[Expression, ...] = ()
+    during: tuple[During, ...] = ()
+    save: tuple[Expression, ...] = ()  # ratio (share of the target's cost_rate) or money/h
+    payback_s: float | None = None
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """`unknown … after D do a()`."""
+
+    after_s: float
+    action: ActionCall
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy, checked. `where` and the expressions of guards range over rows of `kind`.
+
+    `stale_s` is `None` for the default of three collection intervals. `digest` is the policy's hash in the audit log.
+    """
+
+    name: str
+    description: str
+    owner: str
+    mode: Mode
+    priority: int
+    kind: str
+    where: Expression | None
+    when: Condition
+    do: tuple[ActionCall, ...]
+    on_failure: ActionCall | None
+    undo: Condition | None
+    cooldowns: tuple[Cooldown, ...]
+    on_unknown: Literal["hold", "skip", "freeze"]
+    blind: Blind | None
+    stale_s: float | None
+    coverage: Fraction
+    allowances: tuple[str, ...]
+    approvers: tuple[str, ...]
+    approval_s: float
+    guards: Guards
+    source: Source
+    span: Span
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter with its bounds, for overrides in `scrimp.yaml`."""
+
+    name: str
+    default: Const
+    within: tuple[Const, Const] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSet:
+    """All policies of a folder, checked together; `digest` names the set in audit records."""
+
+    policies: tuple[Policy, ...]
+    allowances: Mapping[str, Allowance]
+    params: Mapping[str, Const]
+    digest: str
