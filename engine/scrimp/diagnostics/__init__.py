@@ -1,6 +1,7 @@
 """Findings about what a user wrote: sources, spans, the table of codes, rendering to text and JSON."""
 
 from scrimp.diagnostics.diagnostic import Diagnostic, Label, Severity, has_errors
+from scrimp.diagnostics.near import did_you_mean
 from scrimp.diagnostics.source import Place, Source, Span
 
-__all__ = ["Diagnostic", "Label", "Place", "Severity", "Source", "Span", "has_errors"]
+__all__ = ["Diagnostic", "Label", "Place", "Severity", "Source", "Span", "did_you_mean", "has_errors"]
