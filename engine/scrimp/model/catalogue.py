@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
+from scrimp.model.money import Money
 from scrimp.model.types import Type
 
 CURRENCY_DEFAULT = "USD"
@@ -64,7 +65,8 @@ class Resize:
 
     `sign` -1 never raises the field, +1 never lowers it, 0 does either. The result is rounded up (the side that
     takes less away), clamped to the row's `minimum_field` and `maximum_field` where they are known, and to the
-    parameter named in `bound` (`floor` or `ceiling`) where it is given. The saving per hour is the decrease times `price_field`.
+    parameter named in `bound` (`floor` or `ceiling`) where it is given, and never below `lowest`. The saving per hour
+    is the decrease times `price_field`.
     """
 
     field: str
@@ -73,6 +75,7 @@ class Resize:
     minimum_field: str | None = None
     maximum_field: str | None = None
     bound: Literal["floor", "ceiling"] | None = None
+    lowest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class ActionSpec:
     `effects` has one entry per kind, or one under `"*"`. `unless` is a boolean field that forbids the action
     while it is true (`critical` for pausing); unknown forbids it too. `inverse` names the action that undoes this one.
     `one_of` are parameters of which exactly one must be given. `disruption` is a weight without unit, and
-    `cost_field` a field of money that acting costs once, if any.
+    `one_off_cost` what acting costs once, if anything.
     """
 
     name: str
@@ -122,6 +125,7 @@ class ActionSpec:
     unless: str | None = None
     one_of: tuple[str, ...] = ()
     disruption: float = 1.0
+    one_off_cost: Money | None = None
     permissions: tuple[str, ...] = ()
 
     def effect_on(self, kind: str) -> Effect:

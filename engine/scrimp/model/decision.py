@@ -59,17 +59,26 @@ class PlannedAction:
     saving_per_hour: Money | None
     change: float = 0.0
     disruption: float = 1.0
+    one_off_cost: Money | None = None
 
     def as_json(self) -> dict[str, object]:
         """The form in `plan --output json` and in the audit log."""
         return {
             "action": self.action,
-            "args": dict(self.args),
+            "args": _plain(self.args),
             "writes": self.writes,
-            "before": dict(self.before),
-            "after": dict(self.after),
+            "before": _plain(self.before),
+            "after": _plain(self.after),
             "saving_per_hour": self.saving_per_hour.as_json() if self.saving_per_hour else None,
         }
+
+
+def _plain(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Whole numbers without a fraction: a size is `5`, not `5.0`."""
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in values.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
