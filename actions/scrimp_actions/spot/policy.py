@@ -1,0 +1,160 @@
+"""The choice for one job with a deadline, at one moment: which pool, on demand, or wait. Pure.
+
+The value table of `deadline` is solved for the market as a whole at its usual price and life. A pool differs from
+that by two terms, which are added to its cost: the difference in price for as long as it is expected to last, and the
+changeover that a longer life saves (a shorter one costs). Moves between pools that both run are capped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scrimp_actions.spot.deadline import Mode, Model, Table, must_run_on_demand, solve
+from scrimp_actions.spot.market import DAY_S, Offer, Outlook
+from scrimp_actions.spot.survival import HOUR_S
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A job with a deadline as it stands. `pool` is the spot pool it runs on, if its mode is spot.
+
+    `work_s`: work left on one instance; `left_s`: time to the deadline; `warming_s`: what is left of the changeover.
+    """
+
+    mode: Mode
+    pool: str | None
+    work_s: float
+    left_s: float
+    warming_s: float
+    moves_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceRules:
+    """What a policy sets: the price on demand, the changeover, the time between two decisions, and the caps.
+
+    `move_margin`: a move has to gain this many times what it costs; `moves_per_day`: moves of one instance in 24
+    hours that no loss forced. `max_price`: a pool above it is not begun (None: no cap).
+    """
+
+    on_demand_per_hour: float
+    changeover_s: float
+    tick_s: float
+    move_margin: float = 2.0
+    moves_per_day: int = 1
+    max_price: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to go on, with the expected cost of all the work left, and for a pool what it rests on."""
+
+    mode: Mode
+    pool: str | None
+    expected_cost: float
+    expected_up_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The cheapest option, and all of them in order of cost. `forced`: the deadline left no other."""
+
+    best: Option
+    options: tuple[Option, ...]
+    forced: bool
+    move: bool
+
+    @property
+    def gain(self) -> float:
+        """What the best option is expected to save against the next one; 0 where there is none."""
+        return self.options[1].expected_cost - self.best.expected_cost if len(self.options) > 1 else 0.0
+
+
+def table_for(
+    outlook: Outlook, rules: ChoiceRules, *, horizon_s: float, slack_s: float, several: bool
+) -> Table:
+    """The value table of an outlook. With `several` pools, losing one is mostly a change to another."""
+    ratio = outlook.usual_price / rules.on_demand_per_hour
+    swap = HOUR_S / outlook.usual_life_s if several else 0.0
+    return solve(
+        Model(outlook.any_pool, ratio, swap),
+        horizon_s=horizon_s,
+        slack_s=slack_s,
+        changeover_s=rules.changeover_s,
+        step_s=max(rules.changeover_s, horizon_s / 400.0),
+    )
+
+
+def choose(
+    task: Task,
+    offers: Mapping[str, Offer],
+    phases: tuple[Mapping[str, int], int],
+    outlook: Outlook,
+    table: Table,
+    rules: ChoiceRules,
+    now_s: float,
+) -> Choice:
+    """The choice until the next decision, `rules.tick_s` from now. `phases` are those of `MarketMemory.phases`."""
+    demand = rules.on_demand_per_hour / HOUR_S
+    slack = task.left_s - task.work_s
+    wait, begin, keep, demand_begin, demand_keep = table.costs(task.left_s, slack, phases[1])
+    if task.warming_s > 0:
+        warm = table.costs(task.left_s - task.warming_s, slack - task.warming_s, phases[1])
+        keep = warm[2] + table.model.spot_ratio * task.warming_s
+        demand_keep = warm[4] + task.warming_s
+    on_demand = demand_keep if task.mode is Mode.ON_DEMAND else demand_begin
+    options = [Option(Mode.ON_DEMAND, None, on_demand * demand)]
+    on_spot = task.mode is Mode.SPOT
+    if not on_spot and _safe(Mode.IDLE, task, rules):
+        options.append(Option(Mode.IDLE, None, wait * demand))
+    may_move = not on_spot or (task.warming_s <= 0 and _moves_left(task, rules, now_s) > 0)
+    penalty = (rules.move_margin - 1.0) * max(0.0, begin - keep) if on_spot else 0.0
+    for name, offer in offers.items():
+        if not offer.available:
+            continue
+        life_s = outlook.pools[name].expected_up_s(phases[0][name], task.work_s)
+        extra = _extra_s(offer, life_s, task, outlook, table, rules) if len(offers) > 1 else 0.0
+        if on_spot and name == task.pool:
+            if _safe(Mode.SPOT, task, rules):
+                options.append(Option(Mode.SPOT, name, (keep + extra) * demand, life_s))
+        elif may_move and slack > 2 * rules.changeover_s and _affordable(offer, rules):
+            options.append(Option(Mode.SPOT, name, (begin + extra + penalty) * demand, life_s))
+    if on_spot and len(offers) == 1 and len(options) > 1:
+        options = options[1:]  # a warm instance on the only pool makes progress at less than on demand
+    ordered = tuple(sorted(options, key=lambda option: option.expected_cost))
+    best = ordered[0]
+    return Choice(
+        best, ordered, len(ordered) == 1, on_spot and best.mode is Mode.SPOT and best.pool != task.pool
+    )
+
+
+def _extra_s(
+    offer: Offer, life_s: float, task: Task, outlook: Outlook, table: Table, rules: ChoiceRules
+) -> float:
+    """What a pool costs more than the usual one, in seconds at the price on demand: its price, and its short life."""
+    dearer = (offer.price_per_hour - outlook.usual_price) / rules.on_demand_per_hour
+    usual_s = max(60.0, min(outlook.usual_life_s, task.work_s))
+    return dearer * life_s + rules.changeover_s * table.model.spot_ratio * (1.0 - life_s / usual_s)
+
+
+def _safe(mode: Mode, task: Task, rules: ChoiceRules) -> bool:
+    """Whether the deadline holds if this mode is kept until the next decision and spot falls away then."""
+    return not must_run_on_demand(
+        mode,
+        left_s=task.left_s,
+        work_s=task.work_s,
+        warming_s=task.warming_s,
+        changeover_s=rules.changeover_s,
+        tick_s=rules.tick_s,
+    )
+
+
+def _moves_left(task: Task, rules: ChoiceRules, now_s: float) -> int:
+    """How many moves the cap still allows in the 24 hours up to now."""
+    return rules.moves_per_day - sum(1 for at_s in task.moves_s if at_s > now_s - DAY_S)
+
+
+def _affordable(offer: Offer, rules: ChoiceRules) -> bool:
+    """Whether a pool is under the cap on the price."""
+    return rules.max_price is None or offer.price_per_hour <= rules.max_price

@@ -1,0 +1,93 @@
+"""Lifetimes are learnt from what was seen, and only from that."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scrimp_actions.spot import Prior, Survival
+
+HOUR_S = 3600.0
+
+
+def fed(prior: Prior, states: list[bool], gap_s: float = 600.0) -> Survival:
+    pool = Survival(prior)
+    for k, up in enumerate(states):
+        pool.observe(k * gap_s, up)
+    return pool
+
+
+def test_hazard_converges_to_the_true_rate() -> None:
+    """A pool that is lost 0.5 times an hour, whatever its age, is estimated near that after a month."""
+    rng, states, up = Random(7), [], True
+    for _ in range(60 * 144):
+        states.append(up)
+        up = rng.random() > 0.5 / 6 if up else rng.random() < 0.5
+    lifetimes = fed(Prior(half_life_s=1e9), states).lifetimes()
+    young = lifetimes.loss_per_h(2)
+    assert 0.4 < young < 0.65
+    assert lifetimes.expected_up_s(2, 48 * HOUR_S) == pytest.approx(2 * HOUR_S, rel=0.25)
+
+
+def test_without_data_the_prior_rules() -> None:
+    """Nothing seen, nothing learnt: the rates are the prior's."""
+    prior = Prior()
+    np.testing.assert_allclose(Survival(prior).lifetimes().rates, prior.rates())
+
+
+def test_older_lives_last_longer_under_the_prior() -> None:
+    """Falling hazards: the older the life, the longer what is left of it."""
+    lifetimes = Survival(Prior()).lifetimes()
+    left = [lifetimes.expected_up_s(phase, 24 * HOUR_S) for phase in range(Prior().ups)]
+    assert left == sorted(left)
+
+
+def test_deep_pools_last_longer() -> None:
+    """Depth is a sign of life: the level with the smaller factor has the longer expected life."""
+    prior = Prior(depth_edges=(4.0,), depth_factor=(2.0, 0.5))
+    lifetimes = Survival(prior).lifetimes()
+    thin, deep = prior.phase(True, 0.0, 1.0), prior.phase(True, 0.0, 16.0)
+    assert lifetimes.expected_up_s(deep, 24 * HOUR_S) > lifetimes.expected_up_s(thin, 24 * HOUR_S)
+
+
+def test_a_long_gap_is_not_counted() -> None:
+    """What happened while nobody looked is unknown, not a life."""
+    pool = Survival(Prior(), gap_limit_s=HOUR_S)
+    pool.observe(0.0, True)
+    pool.observe(100 * HOUR_S, True)
+    np.testing.assert_allclose(pool.lifetimes().rates, Prior().rates())
+
+
+def test_an_old_observation_is_ignored() -> None:
+    """Events may come twice or late; the estimate does not go back in time."""
+    pool = fed(Prior(), [True] * 10)
+    before = pool.state()
+    pool.observe(0.0, False)
+    assert pool.state() == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.booleans(), min_size=1, max_size=80), st.integers(0, 79))
+def test_a_restart_changes_nothing(states: list[bool], cut: int) -> None:
+    """An estimate written down and read back at any point goes on as if nothing had been."""
+    through, cut = fed(Prior(), states), min(cut, len(states))
+    halted = fed(Prior(), states[:cut])
+    resumed = Survival.restore(Prior(), halted.state())
+    for k in range(cut, len(states)):
+        resumed.observe(k * 600.0, states[k])
+    assert resumed.state() == through.state()
+    moved = resumed.lifetimes().step(720.0)
+    np.testing.assert_allclose(moved.sum(axis=1), 1.0)
+    assert (moved >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"edges_s": (10.0,)}, {"depth_edges": (2.0,)}, {"weight": 0.0}, {"edges_s": (9.0, 8.0, 7.0, 6.0, 5.0)}],
+)
+def test_a_prior_that_does_not_fit_is_refused(wrong: dict) -> None:
+    """Phases and hazards of different lengths are a mistake of whoever wrote them."""
+    with pytest.raises(ValueError, match=r"prior|edges|above zero"):
+        Prior(**wrong)
