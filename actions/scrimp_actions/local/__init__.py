@@ -1,0 +1,1 @@
+"""Local job groups: the processes of this machine, their size, batches, pauses and checkpoints."""
