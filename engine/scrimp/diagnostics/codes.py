@@ -33,7 +33,21 @@ CODES: dict[str, Code] = {
     # 2xx names, types and units
     # 3xx warnings about meaning
     # 4xx configuration and reload
+    "SCR401": Code("the configuration cannot be read"),
+    "SCR402": Code("a key that the configuration does not have"),
+    "SCR403": Code("a value that the configuration does not take"),
+    "SCR404": Code("an environment variable is not set"),
+    "SCR405": Code("a policy file cannot be read"),
+    "SCR406": Code("a plug-in cannot be used"),
     # 5xx collecting
+    "SCR501": Code("a collector failed"),
+    "SCR502": Code("a value does not fit its field"),
+    "SCR503": Code("data for a kind or field that does not exist"),
+    "SCR504": Code("a source turned to zero all at once"),
+    "SCR505": Code("a snapshot cannot be read"),
+    "SCR506": Code("a snapshot is not built as one"),
+    "SCR507": Code("two rows of a kind have one name"),
+    "SCR508": Code("a series belongs to no row"),
     # 6xx planning
     # 7xx executing
     # 8xx store and audit

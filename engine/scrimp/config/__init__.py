@@ -1,0 +1,9 @@
+"""`scrimp.yaml` and the catalogue in, validated by schema.
+
+The catalogue has a door of its own, `scrimp.config.catalogue`, which is light.
+"""
+
+from scrimp.config.load import FILE_NAME, load_config, parse_config
+from scrimp.config.settings import Config, Secret, Section, Webhook, defaults
+
+__all__ = ["FILE_NAME", "Config", "Secret", "Section", "Webhook", "defaults", "load_config", "parse_config"]

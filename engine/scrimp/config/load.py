@@ -1,0 +1,174 @@
+"""`scrimp.yaml` in: read with places, validated by its schema, environment variables filled in, typed."""
+
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from scrimp.config.settings import Config, Secret, Section, Webhook, defaults
+from scrimp.diagnostics import Diagnostic, Source, Span, did_you_mean
+from scrimp.model.decision import Mode
+from scrimp.model.quantities import duration_s
+
+FILE_NAME = "scrimp.yaml"
+ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+RESERVED = ("type", "deadline", "interval")
+
+
+def load_config(
+    folder: Path, environment: Mapping[str, str], path: Path | None = None
+) -> tuple[Config | None, tuple[Diagnostic, ...]]:
+    """The configuration of `folder`, or the file at `path`; the defaults where the folder has none."""
+    file = path or folder / FILE_NAME
+    if path is None and not file.exists():
+        return defaults(folder), ()
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or "not UTF-8"
+        return None, (Diagnostic("SCR401", f"cannot read `{file.name}`: {cause}", Source(str(file), "")),)
+    return parse_config(Source(str(file), text), file.parent, environment)
+
+
+def parse_config(
+    source: Source, folder: Path, environment: Mapping[str, str]
+) -> tuple[Config | None, tuple[Diagnostic, ...]]:
+    """The configuration in a text; its relative paths are taken from `folder`."""
+    from scrimp.config.document import read_yaml  # noqa: PLC0415 - only where there is a file, for a fast start
+
+    placed, found = read_yaml(source)
+    if placed is None:
+        return None, found
+    found = _validate(placed.value, placed.values, placed.keys, source)
+    if found:
+        return None, found
+    missing: list[Diagnostic] = []
+    value = _filled(placed.value, (), environment, placed.values, source, missing)
+    if missing:
+        return None, tuple(missing)
+    return _typed(value, folder, Path(source.path)), ()
+
+
+def _validate(
+    value: Any, values: Mapping[Any, Span], keys: Mapping[Any, Span], source: Source
+) -> tuple[Diagnostic, ...]:
+    import jsonschema  # noqa: PLC0415 - only where there is a file, for a fast start
+
+    schema = json.loads(files("scrimp_schemas").joinpath("config.schema.json").read_text("utf-8"))
+    found: list[Diagnostic] = []
+    for error in jsonschema.Draft202012Validator(schema).iter_errors(value):
+        path = tuple(error.absolute_path)
+        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+            known = error.schema.get("properties", {})
+            for key in error.instance:
+                if key not in known:
+                    near = did_you_mean(key, known)
+                    hint = f"did you mean `{near}`?" if near else "known are " + ", ".join(sorted(known))
+                    span = keys.get((*path, key))
+                    found.append(
+                        Diagnostic("SCR402", f"there is no key `{key}` here", source, span, hint=hint)
+                    )
+            continue
+        where = ".".join(str(part) for part in path)
+        message = f"`{where}` {_said(error)}" if where else f"the file {_said(error)}"
+        found.append(Diagnostic("SCR403", message, source, values.get(path)))
+    return tuple(sorted(found, key=lambda one: (one.span or Span(0, 0), one.message)))
+
+
+def _said(error: Any) -> str:  # noqa: PLR0911 - one return per keyword of the schema
+    """What is wrong, without the value: it may be a secret."""
+    wanted = error.validator_value
+    match error.validator:
+        case "type":
+            types = [wanted] if isinstance(wanted, str) else wanted
+            words = {"object": "a map", "array": "a list", "string": "a text", "boolean": "true or false"}
+            return "must be " + " or ".join(words.get(one, f"a {one}") for one in types)
+        case "enum":
+            return "must be one of " + ", ".join(f"`{one}`" for one in wanted)
+        case "pattern" if "smhdw" in wanted:
+            return "must be a duration such as `30s`"
+        case "pattern":
+            return "must be three capital letters, such as `USD`"
+        case "minimum":
+            return f"must be at least {wanted}"
+        case "required":
+            return "needs " + ", ".join(f"`{one}`" for one in wanted if one not in error.instance)
+    return "is not what belongs here"
+
+
+def _filled(
+    value: Any,
+    path: tuple[Any, ...],
+    environment: Mapping[str, str],
+    values: Mapping[Any, Span],
+    source: Source,
+    missing: list[Diagnostic],
+) -> Any:
+    """The value with `${env:NAME}` replaced; a text that had one becomes a `Secret`."""
+    if isinstance(value, dict):
+        return {k: _filled(v, (*path, k), environment, values, source, missing) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, (*path, k), environment, values, source, missing) for k, v in enumerate(value)]
+    if not isinstance(value, str) or not ENV.search(value):
+        return value
+    for name in ENV.findall(value):
+        if name not in environment:
+            message = f"the environment variable `{name}` is not set"
+            missing.append(Diagnostic("SCR404", message, source, values.get(path)))
+    return Secret(ENV.sub(lambda found: environment.get(found[1], ""), value))
+
+
+def _typed(value: dict[str, Any], folder: Path, file: Path) -> Config:
+    base = defaults(folder)
+
+    def seconds(key: str, default: float) -> float:
+        found = duration_s(_text(value[key])) if key in value else None
+        return default if found is None else found
+
+    mode = value.get("mode_cap")
+    return Config(
+        policies=folder / _text(value.get("policies", "policies")),
+        store=folder / _text(value.get("store", ".scrimp")),
+        currency=_text(value.get("currency", base.currency)),
+        mode_cap=Mode[mode.upper()] if isinstance(mode, str) else None,
+        interval_s=seconds("interval", base.interval_s),
+        deadline_s=seconds("deadline", base.deadline_s),
+        action_deadline_s=seconds("action_deadline", base.action_deadline_s),
+        mass_zero=value.get("mass_zero", base.mass_zero),
+        price_per_core_hour=value.get("price_per_core_hour"),
+        allow_run_command=value.get("allow_run_command", False),
+        params={name: _written(one) for name, one in value.get("params", {}).items()},
+        collectors=_sections(value.get("collectors", {})),
+        providers=_sections(value.get("providers", {})),
+        webhooks={name: _webhook(name, one) for name, one in value.get("webhooks", {}).items()},
+        path=file,
+    )
+
+
+def _text(value: Any) -> str:
+    return value.reveal() if isinstance(value, Secret) else str(value)
+
+
+def _written(value: Any) -> str:
+    """A parameter's value as a policy writes it."""
+    return str(value).lower() if isinstance(value, bool) else _text(value)
+
+
+def _sections(raw: Mapping[str, Any]) -> tuple[Section, ...]:
+    return tuple(
+        Section(
+            name,
+            _text(one.get("type", name)),
+            {key: option for key, option in one.items() if key not in RESERVED},
+            duration_s(one["deadline"]) if "deadline" in one else None,
+            duration_s(one["interval"]) if "interval" in one else None,
+        )
+        for name, one in raw.items()
+    )
+
+
+def _webhook(name: str, raw: Mapping[str, Any]) -> Webhook:
+    headers = {key: Secret(_text(one)) for key, one in raw.get("headers", {}).items()}
+    return Webhook(name, Secret(_text(raw["url"])), headers)

@@ -1,0 +1,71 @@
+"""What `scrimp.yaml` says, typed, with the defaults of a project that has none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scrimp.model.catalogue import CURRENCY_DEFAULT
+from scrimp.model.decision import Mode
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A text with environment variables filled in; it never shows itself."""
+
+    _text: str
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One collector or provider: its plug-in (`type`) and its own options. Durations of the section are in seconds."""
+
+    name: str
+    type: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    deadline_s: float | None = None
+    interval_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A target of alerts. The address and the headers may hold secrets."""
+
+    name: str
+    url: Secret
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of it. `mode_cap` is `None` where nothing caps the modes of policies."""
+
+    policies: Path
+    store: Path
+    currency: str = CURRENCY_DEFAULT
+    mode_cap: Mode | None = None
+    interval_s: float = 30.0
+    deadline_s: float = 10.0
+    action_deadline_s: float = 60.0
+    mass_zero: int = 10
+    price_per_core_hour: float | None = None  # in `currency`
+    allow_run_command: bool = False
+    params: Mapping[str, str] = field(default_factory=dict)  # as written in a policy
+    collectors: tuple[Section, ...] = ()
+    providers: tuple[Section, ...] = ()
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def defaults(folder: Path) -> Config:
+    """What holds in a folder without `scrimp.yaml`."""
+    return Config(folder / "policies", folder / ".scrimp")
