@@ -25,6 +25,7 @@ from scrimp_actions.spot import (
     table_for,
 )
 from spot_data import CHOICE_SET, DEPTH_SET, generated_markets, read_markets, together
+from spot_drill import measure_drills
 from spot_replay import (
     IDLE,
     ON_DEMAND,
@@ -190,15 +191,15 @@ def share(scores: Sequence[Score]) -> float:
 
 
 def lead(scores: Sequence[Score], fraction: float) -> float:
-    """Mean saving of scrimp less that of the better Uniform Progress, at one fraction, in points of the bill."""
+    """Mean saving of scrimp less that of Uniform Progress, at one fraction, in points of the bill on demand."""
     at = [score for score in scores if score.fraction == fraction]
     mine = sum(score.saved["scrimp"] for score in at)
-    best = max(sum(score.saved[name] for score in at) for name in ("uniform", "uniform, stays"))
-    return 100 * (mine - best) / sum(score.jobs for score in at)
+    published = sum(score.saved["uniform"] for score in at)
+    return 100 * (mine - published) / sum(score.jobs for score in at)
 
 
 def main(given: Arguments) -> Report:
-    """Measure the three sets: pools to choose from, H100 zones alone, scarce pools alone."""
+    """Measure the sets (pools to choose from, H100 zones alone, scarce pools alone) and the interruptions."""
     sets = read_markets(given) or generated_markets(given.seed)
     left_out: list[str] = []
     tables: list[Table] = []
@@ -217,6 +218,8 @@ def main(given: Arguments) -> Report:
         all_scores.extend(scores)
         return scores
 
+    drill_bars, drill_tables, missing = measure_drills(given.quick, given.seed)
+    left_out += missing
     zones = sets.pop(CHOICE_SET, [])
     deep = sets.pop(DEPTH_SET, [])
     if zones:
@@ -252,7 +255,7 @@ def main(given: Arguments) -> Report:
         "A policy sees the present tick and all before it, those before the start of the job included.",
         "UP: Uniform Progress as published; stays: its variant that leaves on demand for spot only.",
     ]
-    return Report(bars, left_out, tables, notes)
+    return Report(bars + drill_bars, left_out, tables + drill_tables, notes)
 
 
 if __name__ == "__main__":

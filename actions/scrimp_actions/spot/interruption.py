@@ -38,6 +38,9 @@ _LEAVING = (State.NOTICED, State.DRAINING, State.CHECKPOINTING, State.HANDING_OV
 # What is still worth doing after its phase has been left: all else is given up with the phase.
 _LASTING = (StepKind.REPLACE, StepKind.UNPREPARE, StepKind.DROP_BATCH)
 
+# A failure of these loses work, so they are tried again; a batch that failed is dropped instead.
+_TRIED_AGAIN = (StepKind.STOP_WORK, StepKind.CHECKPOINT, StepKind.RETURN_LEASES, StepKind.DEREGISTER)
+
 
 def request(
     name: str, now_s: float, rules: Rules, *, on_demand: bool = False
@@ -131,7 +134,10 @@ class _Work:
                 self.enter(State.RUNNING)
             case Gone() if member.state is State.HANDED_OVER:
                 self.leave()
-            case Gone() | Silent() if member.state in _WORKING + _LEAVING:
+            case Gone() if member.state in _WORKING + _LEAVING:
+                self.lost()
+            case Silent() if member.state in _WORKING:
+                # One that leaves is told until when: it may be busy with its checkpoint, and its end is near anyhow.
                 self.lost()
             case _:
                 pass
@@ -159,6 +165,8 @@ class _Work:
             self.member = replace(member, replace_retry_s=member.now_s + pause)
         elif step.kind is StepKind.SWEEP:
             self.member = replace(member, retry_s=member.now_s + pause)
+        elif step.kind in _TRIED_AGAIN and member.times_asked(step.kind) < self.rules.step_tries:
+            self.ask(step.kind, step.by_s)
 
     def noticed(self, event: Notice) -> None:
         """Begin to leave, once per notice; a second notice with an earlier time makes haste."""

@@ -115,7 +115,8 @@ class Rules:
     `risk_s`: how long one rebalance signal holds, `risk_limit_s`: how long a row of them may. `launch_s`: from the
     request to a running instance. `lease_s`: after this the leases of a silent worker have run out. `gone_grace_s`:
     how long after its time an instance may be in going. `retry_s` doubles up to `retry_limit_s`. After
-    `spot_attempts` launches without capacity, on demand is asked for.
+    `spot_attempts` launches without capacity, on demand is asked for. A step on the way out that fails is tried
+    `step_tries` times within its slice.
     """
 
     budget: Budget
@@ -127,6 +128,7 @@ class Rules:
     retry_s: float = 5.0
     retry_limit_s: float = 300.0
     spot_attempts: int = 3
+    step_tries: int = 3
 
     def pause_s(self, attempt: int) -> float:
         """The pause after the given attempt (1, 2, …) has failed."""
@@ -250,9 +252,19 @@ class Member:
 
     def to_json(self) -> dict[str, Any]:
         """The member as JSON values; `from_json` gives back an equal one."""
-        plain = asdict(self)
-        for key in ("risk_since_s", "retry_s", "replace_retry_s"):
-            plain[key] = None if math.isnan(plain[key]) else plain[key]
+        plain: dict[str, Any] = {}
+        for key in self.__slots__:
+            value = getattr(self, key)
+            plain[key] = None if isinstance(value, float) and math.isnan(value) else value
+        plain["ends"] = None if self.ends is None else asdict(self.ends)
+        # A lasting step has no end in time, and JSON no infinity.
+        plain["open"] = [
+            [step.kind, step.key, None if math.isinf(step.by_s) else step.by_s, step.on_demand]
+            for step in self.open
+        ]
+        plain["notices"] = list(self.notices)
+        plain["asked"] = [list(pair) for pair in self.asked]
+        plain["succeeded"] = list(self.succeeded)
         return plain
 
     @classmethod
@@ -264,7 +276,10 @@ class Member:
         given["state"] = State(given["state"])
         given["ends"] = None if given["ends"] is None else Ends(**given["ends"])
         given["notices"] = tuple(given["notices"])
-        given["open"] = tuple(Step(**{**step, "kind": StepKind(step["kind"])}) for step in given["open"])
+        given["open"] = tuple(
+            Step(StepKind(kind), key, math.inf if by_s is None else float(by_s), bool(on_demand))
+            for kind, key, by_s, on_demand in given["open"]
+        )
         given["asked"] = tuple((StepKind(kind), int(times)) for kind, times in given["asked"])
         given["succeeded"] = tuple(StepKind(kind) for kind in given["succeeded"])
         return cls(**given)

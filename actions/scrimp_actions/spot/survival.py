@@ -31,7 +31,8 @@ class Prior:
     `return_per_h` are the hazards in those phases of a pool that is up and of one that is down. `depth_edges` cuts
     the depth (instances to be had, over instances needed) into levels and `depth_factor` scales the loss per level;
     `drift_per_h` is how fast a market moves from one level to the next. `weight` is the number of seen events that
-    a hazard of the prior counts for, `half_life_s` the age at which an observation counts half.
+    a hazard of the prior counts for, `half_life_s` the age at which an observation counts half. `caution` scales the
+    estimated loss: storms come in rows, so the mean hazard of the past is too friendly for the next hours.
     """
 
     edges_s: tuple[float, ...] = (360.0, 1080.0, 3600.0, 10800.0, 32400.0)
@@ -42,6 +43,7 @@ class Prior:
     drift_per_h: float = 1.0
     weight: float = 4.0
     half_life_s: float = 2 * 86400.0
+    caution: float = 1.6
 
     def __post_init__(self) -> None:
         """Phases and hazards have to fit together."""
@@ -53,7 +55,17 @@ class Prior:
         for edges in (self.edges_s, self.depth_edges):
             if list(edges) != sorted(set(edges)) or (edges and edges[0] <= 0):
                 raise ValueError("the edges of the phases rise from above zero")
-        if min(*self.loss_per_h, *self.return_per_h, *self.depth_factor, self.weight, self.half_life_s) <= 0:
+        if (
+            min(
+                *self.loss_per_h,
+                *self.return_per_h,
+                *self.depth_factor,
+                self.weight,
+                self.half_life_s,
+                self.caution,
+            )
+            <= 0
+        ):
             raise ValueError("hazards, factors, weight and half-life are above zero")
 
     @property
@@ -198,7 +210,9 @@ class Survival:
         with np.errstate(divide="ignore", invalid="ignore"):
             drawn = (self.prior.weight + self._times) / (self.prior.weight / believed + hours)
             plain = np.where(hours > 0, self._times / hours, 0.0)
-        return Lifetimes(self.prior, np.where(believed > 0, drawn, plain))
+        rates = np.where(believed > 0, drawn, plain)
+        rates[: self.prior.ups, self.prior.ups :] *= self.prior.caution
+        return Lifetimes(self.prior, rates)
 
     def state(self) -> dict[str, Any]:
         """The accumulator as JSON values."""

@@ -107,6 +107,20 @@ def test_a_batch_that_cannot_finish_is_dropped() -> None:
     assert kinds(steps) == [StepKind.DROP_BATCH, StepKind.CHECKPOINT]
 
 
+def test_a_failed_checkpoint_is_tried_again_within_its_slice() -> None:
+    """One failure must not cost the work since the last checkpoint; three in a row end the attempt."""
+    member, _ = advance(running(), Notice(1000.0, "i-1", 1120.0), RULES)
+    member, _ = finish(member, 1001.0, StepKind.STOP_WORK)
+    member, steps = finish(member, 1002.0, StepKind.FINISH_BATCH)
+    keys = []
+    while member.state is State.CHECKPOINTING:
+        keys.append(steps[0].key)
+        assert steps[0].by_s == 1095.0
+        member, steps = advance(member, Failed(1003.0, steps[0].key), RULES)
+    assert len(set(keys)) == RULES.step_tries
+    assert kinds(steps) == [StepKind.RETURN_LEASES, StepKind.DEREGISTER]
+
+
 def test_a_late_notice_shares_out_what_is_left() -> None:
     """Seen with 46 s to go: every slice shrinks in proportion, and all still end before the loss."""
     ends = AWS_BUDGET.ends_s(1074.0, 1120.0)
@@ -155,6 +169,16 @@ def test_lost_without_notice(event: Event) -> None:
     assert (member.state, kinds(steps)) == (State.LOST, [StepKind.REVOKE_LEASES, StepKind.REPLACE])
     member, steps = advance(member, Clock(50.0 + RULES.lease_s), RULES)
     assert (member.state, kinds(steps)) == (State.GONE, [StepKind.SWEEP])
+
+
+def test_silence_on_the_way_out_is_no_loss() -> None:
+    """A worker busy with its checkpoint may miss heartbeats; to revoke its leases now would waste the checkpoint."""
+    member, _ = advance(running(), Notice(1000.0, "i-1", 1120.0), RULES)
+    member, steps = advance(member, Silent(1030.0, "i-1"), RULES)
+    assert member.state is State.DRAINING
+    assert StepKind.REVOKE_LEASES not in kinds(steps)
+    member, _ = advance(member, Clock(1105.0), RULES)
+    assert member.state is State.HANDED_OVER
 
 
 def test_gone_ends_every_grace_period() -> None:
@@ -220,7 +244,8 @@ def test_a_budget_that_does_not_rise_is_refused() -> None:
 
 def saved(member: Member) -> Member:
     """Through the store and back, as after a crash."""
-    back = Member.from_json(json.loads(json.dumps(member.to_json())))
+    back = Member.from_json(json.loads(json.dumps(member.to_json(), allow_nan=False)))
+    # A missing time is NaN, which is unlike itself: compare what was written.
     assert back.to_json() == member.to_json()
     return back
 
@@ -285,7 +310,7 @@ def test_no_event_order_sticks_repeats_or_overruns(seed: int, budget: Budget) ->
         if member.open and rng.random() < 0.7:
             step = rng.choice(member.open)
             now_s += rng.random()
-            take((Done if rng.random() < 0.7 else Failed)(now_s, step.key, *(("i-1",) if False else ())))
+            take((Done if rng.random() < 0.7 else Failed)(now_s, step.key))
         else:
             due = wake_s(member, rules)
             now_s = max(now_s, due if due is not None else now_s + 1.0)
@@ -297,5 +322,5 @@ def test_no_event_order_sticks_repeats_or_overruns(seed: int, budget: Budget) ->
             now_s = max(now_s, member.now_s)
     assert member.state is State.CLEANED
     assert len(keys) == len(set(keys))
-    assert member.times_asked(StepKind.STOP_WORK) <= 1
+    assert all(member.times_asked(kind) <= rules.step_tries for kind in BUDGETED)
     assert member.succeeded.count(StepKind.REPLACE) == 1

@@ -25,7 +25,7 @@ def test_hazard_converges_to_the_true_rate() -> None:
     for _ in range(60 * 144):
         states.append(up)
         up = rng.random() > 0.5 / 6 if up else rng.random() < 0.5
-    lifetimes = fed(Prior(half_life_s=1e9), states).lifetimes()
+    lifetimes = fed(Prior(half_life_s=1e9, caution=1.0), states).lifetimes()
     young = lifetimes.loss_per_h(2)
     assert 0.4 < young < 0.65
     assert lifetimes.expected_up_s(2, 48 * HOUR_S) == pytest.approx(2 * HOUR_S, rel=0.25)
@@ -33,7 +33,7 @@ def test_hazard_converges_to_the_true_rate() -> None:
 
 def test_without_data_the_prior_rules() -> None:
     """Nothing seen, nothing learnt: the rates are the prior's."""
-    prior = Prior()
+    prior = Prior(caution=1.0)
     np.testing.assert_allclose(Survival(prior).lifetimes().rates, prior.rates())
 
 
@@ -54,10 +54,10 @@ def test_deep_pools_last_longer() -> None:
 
 def test_a_long_gap_is_not_counted() -> None:
     """What happened while nobody looked is unknown, not a life."""
-    pool = Survival(Prior(), gap_limit_s=HOUR_S)
+    pool = Survival(Prior(caution=1.0), gap_limit_s=HOUR_S)
     pool.observe(0.0, True)
     pool.observe(100 * HOUR_S, True)
-    np.testing.assert_allclose(pool.lifetimes().rates, Prior().rates())
+    np.testing.assert_allclose(pool.lifetimes().rates, Prior(caution=1.0).rates())
 
 
 def test_an_old_observation_is_ignored() -> None:
