@@ -1,6 +1,15 @@
 """Sources of samples, gathered in parallel into one snapshot; snapshot files in and out."""
 
 from scrimp.collectors.dump import dump_snapshot
+from scrimp.collectors.gather import CollectorStatus, Gathered, Gatherer, GatherSettings
 from scrimp.collectors.snapshot import load_snapshot, snapshot_currency
 
-__all__ = ["dump_snapshot", "load_snapshot", "snapshot_currency"]
+__all__ = [
+    "CollectorStatus",
+    "GatherSettings",
+    "Gathered",
+    "Gatherer",
+    "dump_snapshot",
+    "load_snapshot",
+    "snapshot_currency",
+]
