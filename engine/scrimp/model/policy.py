@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Literal
 
 from scrimp.diagnostics import Source, Span
-from scrimp.model.catalogue import ActionSpec
+from scrimp.model.catalogue import ActionSpec, Catalogue
 from scrimp.model.decision import Mode
 from scrimp.model.expression import Const, Expression
 
@@ -153,9 +153,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class CheckedSet:
-    """All policies of a folder, checked together; `digest` names the set in audit records."""
+    """All policies of a folder, checked together against `catalogue`; `digest` names the set in audit records."""
 
     policies: tuple[Policy, ...]
     allowances: Mapping[str, Allowance]
     params: Mapping[str, Const]
     digest: str
+    catalogue: Catalogue

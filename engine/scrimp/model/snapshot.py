@@ -32,12 +32,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one kind. `labels` holds a string column per label key."""
+    """The rows of one kind. `labels` holds a string column per label key.
+
+    `partial` says why rows may be missing (one of several sources failed), and is empty where none can be.
+    """
 
     kind: str
     names: tuple[str, ...]
     columns: Mapping[str, Column]
     labels: Mapping[str, Column] = field(default_factory=dict)
+    partial: str = ""
 
     def __len__(self) -> int:
         return len(self.names)

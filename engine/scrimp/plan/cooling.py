@@ -29,7 +29,9 @@ class Cooldowns:
 
     def _end(self, cooldown: Cooldown, proposal: Proposal) -> float:
         policy = proposal.policy
-        name = {"target": policy.name, "policy": policy.name, "owner": policy.owner, "fleet": ""}[cooldown.scope]
+        name = {"target": policy.name, "policy": policy.name, "owner": policy.owner, "fleet": ""}[
+            cooldown.scope
+        ]
         target = proposal.target if cooldown.scope == "target" else ""
         last = self._last.get(Cooling(cooldown.scope, name, target))
         if proposal.mode <= Mode.DRY_RUN:

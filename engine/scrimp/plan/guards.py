@@ -64,7 +64,9 @@ def _worth_it(proposal: Proposal, look: Look) -> Block | None:
             rate = look.field(proposal.policy, "cost_rate", proposal.row)
             floor = floor * rate if isinstance(floor, float) and isinstance(rate, float) else None
         if saving is None or not isinstance(floor, float):
-            return _block(f"save at least {least.text}: {'the saving' if saving is None else 'the floor'} is unknown")
+            return _block(
+                f"save at least {least.text}: {'the saving' if saving is None else 'the floor'} is unknown"
+            )
         if saving.amount < floor:
             return _block(f"save at least {least.text}: saves {saving}/h")
     if policy.guards.payback_s is not None:

@@ -6,17 +6,19 @@ a policy test, a backtest and the daemon all come through `make_plan`.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
 from scrimp.compile import PolicySet
 from scrimp.evaluate import Evaluation, PolicyEvaluation, evaluate
-from scrimp.model.decision import Decision, Mode, PlannedAction, Verdict
-from scrimp.model.ledger import Episode, Ledger
+from scrimp.model.decision import Decision, Mode, PlannedAction, Value, Verdict
+from scrimp.model.ledger import Approval, Episode, Ledger
 from scrimp.model.plan import Ended, Plan, Withheld
-from scrimp.model.policy import ActionCall, Policy
+from scrimp.model.policy import ActionCall
 from scrimp.model.snapshot import Snapshot
 from scrimp.plan import conflicts, limits
+from scrimp.plan.cooling import Cooldowns, in_doubt
 from scrimp.plan.effects import NotPlanned, changes_nothing, plan_action, undo_action
 from scrimp.plan.guards import guard
 from scrimp.plan.look import Look
@@ -47,10 +49,10 @@ def make_plan(
     settings: Settings | None = None,
 ) -> Plan:
     """The second half of `decide`."""
-    tick = _Tick(policies, snapshot, ledger, now_s, settings or Settings())
+    tick = _Tick(evaluation, policies, snapshot, ledger, now_s, settings or Settings())
     gathered = [tick.gather(found) for found in evaluation.policies]
     proposals = [proposal for one in gathered for proposal in one.proposals]
-    blocks, requests = tick.verdicts(proposals, evaluation)
+    blocks, requests = tick.verdicts(proposals)
     return Plan(
         at_s=now_s,
         digest=policies.digest,
@@ -80,14 +82,20 @@ class _Tick:
     """One tick's inputs, so that its steps need not hand them on."""
 
     def __init__(
-        self, policies: PolicySet, snapshot: Snapshot, ledger: Ledger, now_s: float, settings: Settings
+        self,
+        evaluation: Evaluation,
+        policies: PolicySet,
+        snapshot: Snapshot,
+        ledger: Ledger,
+        now_s: float,
+        settings: Settings,
     ) -> None:
         self.policies = policies
         self.snapshot = snapshot
         self.ledger = ledger
         self.now_s = now_s
         self.settings = settings
-        self.look = Look(policies, snapshot, now_s)
+        self.look = Look(policies, evaluation)
 
     # ---- proposals ----
 
@@ -97,12 +105,12 @@ class _Tick:
         policy = found.policy
         mode = min(policy.mode, self.settings.cap)
         undone = self._undos(found, mode, gathered)
-        for row in found.due_rows:
+        for row in found.due_rows.tolist():
             if row not in undone:
-                self._propose(found, int(row), policy.do, mode, gathered, blind=False)
-        for row in found.blind_rows:
+                self._propose(found, row, policy.do, mode, gathered, blind=False)
+        for row in found.blind_rows.tolist():
             if row not in undone and policy.blind is not None:
-                self._propose(found, int(row), (policy.blind.action,), mode, gathered, blind=True)
+                self._propose(found, row, (policy.blind.action,), mode, gathered, blind=True)
         blind = set(found.blind_rows.tolist())
         unknown = [row for row in found.unknown_rows.tolist() if row not in blind and row not in undone]
         held = [row for row in found.held_rows.tolist() if row not in undone]
@@ -172,9 +180,7 @@ class _Tick:
         elif changes_nothing(actions):
             gathered.no_change += 1
         else:
-            gathered.proposals.append(
-                self._proposal(found, row, actions, row_mode, opted_out, blind=blind)
-            )
+            gathered.proposals.append(self._proposal(found, row, actions, row_mode, opted_out, blind=blind))
 
     def _actions(
         self, found: PolicyEvaluation, row: int, calls: Sequence[ActionCall]
@@ -235,9 +241,7 @@ class _Tick:
 
     # ---- verdicts ----
 
-    def verdicts(
-        self, proposals: Sequence[Proposal], evaluation: Evaluation
-    ) -> tuple[dict[int, Block], dict[str, Approval]]:
+    def verdicts(self, proposals: Sequence[Proposal]) -> tuple[dict[int, Block], dict[str, Approval]]:
         """Each proposal's first blocker or final verdict, by `id()`, and the approvals to ask for."""
         blocks: dict[int, Block] = {}
 
@@ -262,7 +266,7 @@ class _Tick:
                 self.policies.checked.allowances,
                 self.ledger,
                 self.now_s,
-                Populations(evaluation).of,
+                self.look.matching,
             )
         )
         requests = {}
@@ -273,9 +277,7 @@ class _Tick:
                 requests[asked.request.id] = asked.request
         return blocks, requests
 
-    def decisions(
-        self, proposals: Sequence[Proposal], blocks: Mapping[int, Block]
-    ) -> tuple[Decision, ...]:
+    def decisions(self, proposals: Sequence[Proposal], blocks: Mapping[int, Block]) -> tuple[Decision, ...]:
         """The proposals with their verdicts, by policy and target."""
         acting = [one for one in proposals if blocks[id(one)].verdict in (Verdict.ACT, Verdict.UNDO)]
         merged = conflicts.merge(acting)
@@ -346,21 +348,26 @@ class _Tick:
         policy = found.policy
         row_mode, _ = self._row_mode(found, row, mode)
         seen = self.look.explain(policy, policy.when, row)
-        if not reason and verdict is Verdict.HELD:
-            reason = f"held for {found.true_s[row]:g}s of {policy.when.for_s:g}s"
+        if verdict is Verdict.HELD:
+            held = timedelta(seconds=round(_held_s(found, row)))
+            reason = f"{seen.reason}; true for {held} of {timedelta(seconds=policy.when.for_s)}"
         elif not reason:
-            reason = self.look.unknown_reason(found, row)
+            reason = self.look.why_unknown(found, row) or seen.reason
         actions = self._actions(found, row, policy.do) if verdict is Verdict.HELD else ()
         return Decision(
             policy=policy.name,
             target=f"{policy.kind}/{found.names[row]}",
             verdict=verdict,
             mode=row_mode,
-            reason=f"{seen.reason}; {reason}" if seen.reason and seen.reason != reason else reason,
+            reason=reason,
             values=seen.values,
             actions=() if isinstance(actions, NotPlanned) else actions,
             blocker=blocker,
         )
+
+
+def _held_s(found: PolicyEvaluation, row: int) -> float:
+    return 0.0 if found.holds is None else float(found.holds.true_s[row])
 
 
 def _proposal_id(policy: str, target: str, actions: Sequence[PlannedAction], *, undo: bool) -> str:
