@@ -35,7 +35,8 @@ class ChoiceRules:
     """What a policy sets: the price on demand, the changeover, the time between two decisions, and the caps.
 
     `move_margin`: a move has to gain this many times what it costs; `moves_per_day`: moves of one instance in 24
-    hours that no loss forced. `max_price`: a pool above it is not begun (None: no cap).
+    hours that no loss forced. `max_price`: a pool above it is not begun (None: no cap). `cheaper_back_s`: a
+    dear pool's price counts for this long at most, as by then a cheaper one is back and it is left.
     """
 
     on_demand_per_hour: float
@@ -44,6 +45,7 @@ class ChoiceRules:
     move_margin: float = 2.0
     moves_per_day: int = 1
     max_price: float | None = None
+    cheaper_back_s: float = 3 * HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ def _extra_s(
     """What a pool costs more than the usual one, in seconds at the price on demand: its price, and its short life."""
     dearer = (offer.price_per_hour - outlook.usual_price) / rules.on_demand_per_hour
     usual_s = max(60.0, min(outlook.usual_life_s, task.work_s))
-    return dearer * life_s + rules.changeover_s * table.model.spot_ratio * (1.0 - life_s / usual_s)
+    dear_s = min(life_s, rules.cheaper_back_s)
+    return dearer * dear_s + rules.changeover_s * table.model.spot_ratio * (1.0 - life_s / usual_s)
 
 
 def _safe(mode: Mode, task: Task, rules: ChoiceRules) -> bool:
