@@ -1,0 +1,187 @@
+"""What was measured, folded to one small record per setting, so that history survives restarts.
+
+Rows come in, one per look; `fold` keeps weighted sums per workload and setting, each halved every half-life, so that an
+old figure counts less and less and is forgotten in the end. The sums are plain numbers: `to_json`, `from_json`.
+`Workload`, `Setting` and `Observation` are named tuples because they are keys and rows by the ten thousand.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+HALF_LIFE_S = 14 * 86400.0
+
+
+class Workload(NamedTuple):
+    """What was run where; figures are compared within one workload only."""
+
+    operation: str
+    device: str = ""
+    precision: str = ""
+    bucket: str = ""
+
+
+class Setting(NamedTuple):
+    """One point of the search: batch size, model copies, requests in flight, and the power limit (0: none set)."""
+
+    batch: int
+    instances: int = 1
+    load: int = 1
+    power_limit_w: float = 0.0
+
+
+class Observation(NamedTuple):
+    """One look: `n` batches at one setting. None: not measured. `spread` is the relative deviation of one batch."""
+
+    workload: Workload
+    setting: Setting
+    at_s: float
+    n: int
+    latency_s: float
+    items_per_s: float
+    tail_s: float | None = None
+    spread: float | None = None
+    memory_bytes: float | None = None
+    watts: float | None = None
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The looks at one setting, folded; every sum is as of `at_s`.
+
+    `period` is log(batch / items_per_s), `tail` is log(tail latency / period): both are log-seconds or a log-ratio.
+    """
+
+    at_s: float
+    weight: float
+    period: float
+    squares: float
+    within: float
+    tail: float
+    memory_bytes: float | None
+    watts: float | None
+    batches: float
+    errors: float
+
+    def aged(self, now_s: float, half_life_s: float) -> "Point":
+        """The same point with the weight that it has at `now_s`."""
+        keep = 0.5 ** (max(0.0, now_s - self.at_s) / half_life_s)
+        return Point(
+            max(now_s, self.at_s),
+            self.weight * keep,
+            self.period,
+            self.squares * keep,
+            self.within * keep,
+            self.tail,
+            self.memory_bytes,
+            self.watts,
+            self.batches * keep,
+            self.errors * keep,
+        )
+
+    @property
+    def error_rate(self) -> float:
+        """Share of batches that failed, 0 to 1."""
+        return min(1.0, self.errors / self.batches) if self.batches else 0.0
+
+    @property
+    def spread_of_mean(self) -> float | None:
+        """Relative standard error from the spread within looks; None where no look told its spread."""
+        return sqrt(self.within) / self.weight if self.within >= 0.0 and self.weight > 0.0 else None
+
+
+History = Mapping[Workload, Mapping[Setting, Point]]
+
+
+def _mean(values: "np.ndarray[Any, Any]", weights: "np.ndarray[Any, Any]") -> float | None:
+    """Weighted mean of the values that were measured."""
+    known = ~np.isnan(values)
+    return float(np.average(values[known], weights=weights[known])) if known.any() else None
+
+
+def _point(setting: Setting, rows: list[Observation], half_life_s: float) -> Point:
+    """Fold the rows of one setting; rows without progress count as errors only."""
+    at_s, n, latency, rate, tail, spread, memory, watts, errors = np.array(
+        list(zip(*rows, strict=True))[2:], dtype=float
+    )
+    now_s = float(at_s.max())
+    w = 0.5 ** ((now_s - at_s) / half_life_s)
+    good = (rate > 0) & (n > 0)
+    wg = w[good]
+    total = float(wg.sum())
+    period = np.log(setting.batch / rate[good])
+    mean = float(np.average(period, weights=wg)) if total else 0.0
+    seen = np.where(np.isnan(tail), latency, tail)[good]
+    ratio = np.log(np.maximum(seen, 1e-12)) - period
+    told = bool(total) and not np.isnan(spread[good]).any()
+    return Point(
+        now_s,
+        total,
+        mean,
+        float((wg * (period - mean) ** 2).sum()),
+        float((wg**2 * spread[good] ** 2 / n[good]).sum()) if told else -1.0,
+        float(np.average(ratio, weights=wg)) if total else 0.0,
+        None if np.isnan(memory).all() else float(np.nanmax(memory)),
+        _mean(watts[good], wg) if total else None,
+        float((w * n).sum()),
+        float((w * errors).sum()),
+    )
+
+
+def _merge(a: Point, b: Point, half_life_s: float) -> Point:
+    """Two folded points as one."""
+    now_s = max(a.at_s, b.at_s)
+    a, b = a.aged(now_s, half_life_s), b.aged(now_s, half_life_s)
+    total = a.weight + b.weight
+    share = b.weight / total if total else 0.0
+    shift = b.period - a.period
+    watts = [(p.watts, p.weight) for p in (a, b) if p.watts is not None and p.weight > 0]
+    peaks = [p.memory_bytes for p in (a, b) if p.memory_bytes is not None]
+    return Point(
+        now_s,
+        total,
+        a.period + share * shift,
+        a.squares + b.squares + (a.weight * share * shift * shift if total else 0.0),
+        a.within + b.within if a.within >= 0 and b.within >= 0 else -1.0,
+        a.tail + share * (b.tail - a.tail),
+        max(peaks) if peaks else None,
+        sum(x * y for x, y in watts) / sum(y for _, y in watts) if watts else None,
+        a.batches + b.batches,
+        a.errors + b.errors,
+    )
+
+
+def fold(history: History, rows: Iterable[Observation], half_life_s: float = HALF_LIFE_S) -> History:
+    """History with the rows added; the one given stays as it was."""
+    groups: dict[tuple[Workload, Setting], list[Observation]] = {}
+    for row in rows:
+        groups.setdefault(row[:2], []).append(row)
+    grown = {workload: dict(points) for workload, points in history.items()}
+    for (workload, setting), group in groups.items():
+        points = grown.setdefault(workload, {})
+        new = _point(setting, group, half_life_s)
+        old = points.get(setting)
+        points[setting] = _merge(old, new, half_life_s) if old is not None else new
+    return grown
+
+
+def to_json(history: History) -> list[dict[str, Any]]:
+    """History as JSON values, in a fixed order."""
+    return [
+        {"workload": list(workload), "setting": list(setting), **asdict(point)}
+        for workload, points in sorted(history.items())
+        for setting, point in sorted(points.items())
+    ]
+
+
+def from_json(rows: Iterable[Mapping[str, Any]]) -> History:
+    """The inverse of `to_json`."""
+    history: dict[Workload, dict[Setting, Point]] = {}
+    for row in rows:
+        figures = {name: value for name, value in row.items() if name not in ("workload", "setting")}
+        history.setdefault(Workload(*row["workload"]), {})[Setting(*row["setting"])] = Point(**figures)
+    return history
