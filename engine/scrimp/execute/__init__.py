@@ -1,0 +1,17 @@
+"""Carrying a plan out: intent before act, another look, deadline, retry, outcome; recovery after a crash."""
+
+from scrimp.execute.calls import ExecuteSettings
+from scrimp.execute.execute import execute
+from scrimp.execute.journal import CRASH_POINTS, Checkpoint, Journal, Outcome, shadow_intents
+from scrimp.execute.recover import recover
+
+__all__ = [
+    "CRASH_POINTS",
+    "Checkpoint",
+    "ExecuteSettings",
+    "Journal",
+    "Outcome",
+    "execute",
+    "recover",
+    "shadow_intents",
+]

@@ -1,0 +1,50 @@
+"""The ledger in SQLite and the audit log: hash-chained, written before anything is done."""
+
+from scrimp.store.errors import (
+    LedgerUnusable,
+    LogUnwritable,
+    NotAwaiting,
+    StoreBusy,
+    StoreError,
+    StoreTooNew,
+)
+from scrimp.store.log import Bad, Checkpoint, Log, Verification
+from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record
+from scrimp.store.replay import advance, replay
+from scrimp.store.store import (
+    CRASH_POINTS,
+    Store,
+    StoreSettings,
+    Visit,
+    open_store,
+    read_records,
+    visit_store,
+)
+
+__all__ = [
+    "CRASH_POINTS",
+    "REDACTED",
+    "Bad",
+    "Checkpoint",
+    "Context",
+    "Entry",
+    "Event",
+    "Git",
+    "LedgerUnusable",
+    "Log",
+    "LogUnwritable",
+    "NotAwaiting",
+    "Record",
+    "Store",
+    "StoreBusy",
+    "StoreError",
+    "StoreSettings",
+    "StoreTooNew",
+    "Verification",
+    "Visit",
+    "advance",
+    "open_store",
+    "read_records",
+    "replay",
+    "visit_store",
+]
