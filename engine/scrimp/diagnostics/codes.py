@@ -50,7 +50,18 @@ CODES: dict[str, Code] = {
     "SCR508": Code("a series belongs to no row"),
     # 6xx planning
     # 7xx executing
+    "SCR701": Code("no provider carries out this action"),
+    "SCR702": Code("an action was refused"),
+    "SCR703": Code("an action was not done by its deadline"),
+    "SCR704": Code("an action failed"),
+    "SCR705": Code("it is not known what an action came to"),
     # 8xx store and audit
+    "SCR801": Code("the audit log cannot be written"),
+    "SCR802": Code("another engine runs on this state folder"),
+    "SCR803": Code("the state folder is of a newer version"),
+    "SCR804": Code("the ledger cannot be used"),
+    "SCR805": Code("the audit log was changed"),
+    "SCR806": Code("there is nothing to answer"),
 }
 
 

@@ -8,6 +8,7 @@ from scrimp.store.errors import (
     StoreError,
     StoreTooNew,
 )
+from scrimp.store.export import export_records
 from scrimp.store.log import Bad, Checkpoint, Log, Verification
 from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record
 from scrimp.store.replay import advance, replay
@@ -43,6 +44,7 @@ __all__ = [
     "Verification",
     "Visit",
     "advance",
+    "export_records",
     "open_store",
     "read_records",
     "replay",
