@@ -9,6 +9,7 @@ from scrimp.diagnostics import Source, Span
 from scrimp.model.catalogue import ActionSpec, Catalogue
 from scrimp.model.decision import Mode
 from scrimp.model.expression import Const, Expression
+from scrimp.model.testing import CheckedTest
 
 ScopeWord = Literal["target", "policy", "owner", "fleet"]
 COOLDOWN_DEFAULT_S = 1800.0
@@ -160,3 +161,4 @@ class CheckedSet:
     params: Mapping[str, Const]
     digest: str
     catalogue: Catalogue
+    tests: tuple[CheckedTest, ...] = ()

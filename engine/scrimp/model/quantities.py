@@ -61,7 +61,7 @@ def money_amount(text: str) -> tuple[Fraction, str] | None:
     return (_number(found[2]), currency) if len(currency) == 3 else None
 
 
-def _exact(text: str, wanted: Type) -> Fraction | None:  # noqa: PLR0911 - one return per dimension
+def _exact(text: str, wanted: Type) -> Fraction | None:
     if wanted.money == 1 and wanted.data == 0:
         return _money(text, wanted)
     if wanted.time == -1:  # "100MiB/s"

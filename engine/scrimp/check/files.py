@@ -1,0 +1,212 @@
+"""A set of files checked together."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from scrimp.check.expressions import Names, Typer
+from scrimp.check.policies import Scope, check_limit, check_policy
+from scrimp.check.report import Report
+from scrimp.check.tests import check_test
+from scrimp.diagnostics import Diagnostic, Label, Severity, has_errors
+from scrimp.lang import ast
+from scrimp.model.catalogue import Catalogue
+from scrimp.model.expression import Const
+from scrimp.model.policy import Allowance, CheckedSet, Policy
+from scrimp.model.quantities import quantity
+from scrimp.model.testing import CheckedTest
+from scrimp.model.types import BOOL, STRING, named_type
+
+Overrides = Mapping[str, str | float | bool]
+
+
+def check_files(
+    files: Sequence[ast.PolicyFile], catalogue: Catalogue, overrides: Overrides | None = None
+) -> tuple[CheckedSet | None, tuple[Diagnostic, ...]]:
+    """All policies, allowances, parameters and tests of a set of files.
+
+    Constants belong to their file; everything else to the set. `overrides` are values for parameters, from
+    `scrimp.yaml`. Gives `None` if there is any error; all findings are in the order of the files.
+    """
+    return _Set(files, catalogue, overrides or {}).check()
+
+
+class _Set:
+    def __init__(self, files: Sequence[ast.PolicyFile], catalogue: Catalogue, overrides: Overrides) -> None:
+        self.files = files
+        self.catalogue = catalogue
+        self.overrides = overrides
+        self.reports = [Report(file.source) for file in files]
+        self.params: dict[str, Const] = {}
+        self.used: set[str] = set()
+        self.allowances: dict[str, Allowance] = {}
+
+    def check(self) -> tuple[CheckedSet | None, tuple[Diagnostic, ...]]:
+        """Names first, then what uses them."""
+        self._duplicates()
+        for file, report in self._each():
+            self._versions(file, report)
+            for item in file.items:
+                if isinstance(item, ast.Param):
+                    self._param(item, report)
+        scopes = []
+        for file, report in self._each():
+            names = Names({**self.params, **self._constants(file, report)}, self.used)
+            scopes.append(Scope(report, self.catalogue, names, self.allowances))
+            for item in file.items:
+                if isinstance(item, ast.Allowance):
+                    limits = [check_limit(limit, scopes[-1]) for limit in item.limits]
+                    self.allowances[item.name.value] = Allowance(
+                        item.name.value, tuple(limit for limit in limits if limit is not None)
+                    )
+        policies = self._policies(scopes)
+        tests = self._tests(scopes, policies)
+        self._unused(scopes)
+        found = tuple(
+            diagnostic
+            for report in self.reports
+            for diagnostic in sorted(report.found, key=lambda one: one.span.start if one.span else 0)
+        )
+        if has_errors(found):
+            return None, found
+        name = hashlib.sha256("|".join(f"{p.name}={p.digest}" for p in policies).encode())
+        for param, value in sorted(self.params.items()):
+            name.update(f"|{param}={value.value}".encode())
+        return (
+            CheckedSet(
+                tuple(policies),
+                self.allowances,
+                self.params,
+                name.hexdigest()[:16],
+                self.catalogue,
+                tuple(tests),
+            ),
+            found,
+        )
+
+    def _each(self) -> Iterator[tuple[ast.PolicyFile, Report]]:
+        yield from zip(self.files, self.reports, strict=True)
+
+    def _versions(self, file: ast.PolicyFile, report: Report) -> None:
+        if file.version is not None and file.version.number != 1:
+            report.error(
+                "SCR223", f"version {file.version.number} of the language is not known", file.version.span
+            )
+        for item in file.items:
+            if isinstance(item, ast.Use):
+                report.error("SCR223", f"`use {item.what}` is not available in this version", item.span)
+
+    def _duplicates(self) -> None:
+        seen: dict[tuple[str, str], tuple[Report, ast.Word]] = {}
+        for file, report in self._each():
+            for item in file.items:
+                if isinstance(item, ast.Policy | ast.Allowance | ast.Param | ast.Const):
+                    group = "policy" if isinstance(item, ast.Policy) else "name"
+                    place = f"{group}:{file.source.path}" if isinstance(item, ast.Const) else group
+                    key = (place, item.name.value)
+                    first = seen.setdefault(key, (report, item.name))
+                    if first[1] is not item.name:
+                        labels = (Label(first[1].span, "first here"),) if first[0] is report else ()
+                        where = "" if first[0] is report else f", first in {first[0].source.path}"
+                        report.error(
+                            "SCR206",
+                            f"`{item.name.value}` is there twice{where}",
+                            item.name.span,
+                            labels=labels,
+                        )
+
+    def _param(self, item: ast.Param, report: Report) -> None:
+        typer = Typer(report, self.catalogue, Names({}), None)
+        wanted = named_type(item.type.value, self.catalogue.currency)
+        default = typer.constant(item.default)
+        bounds = tuple(typer.constant(bound) for bound in item.within or ())
+        if wanted is None:
+            report.error(
+                "SCR205",
+                f"unknown type `{item.type.value}`",
+                item.type.span,
+                hint="such as `ratio`, `money/h`",
+            )
+            return
+        for value in (default, *bounds):
+            if value is not None and value.type != wanted:
+                report.error(
+                    "SCR204",
+                    f"`{value.text}` is no {item.type.value}",
+                    value.span,
+                    note=str(value.type),
+                )
+                return
+        if default is None or None in bounds:
+            return
+        value = self._overridden(item, default, report)
+        known = [bound for bound in bounds if bound is not None]
+        if known and not (_number(known[0]) <= _number(value) <= _number(known[1])):
+            report.error(
+                "SCR219",
+                f"`{item.name.value}` = {value.text} is not within [{known[0].text}, {known[1].text}]",
+                value.span,
+            )
+        self.params[item.name.value] = value
+
+    def _overridden(self, item: ast.Param, default: Const, report: Report) -> Const:
+        name = item.name.value
+        if name not in self.overrides:
+            return default
+        given = self.overrides[name]
+        value: float | bool | str | None = given
+        if isinstance(given, str) and default.type not in (STRING, BOOL):
+            value = quantity(given, default.type)
+        elif isinstance(given, int | float) and not isinstance(given, bool):
+            value = float(given)
+        if value is None or type(value) is not type(default.value):
+            report.error(
+                "SCR219", f"`{given}` from the configuration is no {item.type.value}", item.name.span
+            )
+            return default
+        return Const(default.type, str(given), default.span, value)
+
+    def _constants(self, file: ast.PolicyFile, report: Report) -> dict[str, Const]:
+        found: dict[str, Const] = {}
+        for item in file.items:
+            if isinstance(item, ast.Const):
+                typer = Typer(report, self.catalogue, Names({**self.params, **found}, self.used), None)
+                value = typer.constant(item.value)
+                if value is not None:
+                    found[item.name.value] = value
+        return found
+
+    def _policies(self, scopes: Sequence[Scope]) -> list[Policy]:
+        policies = []
+        for file, scope in zip(self.files, scopes, strict=True):
+            for item in file.items:
+                if isinstance(item, ast.Policy):
+                    checked = check_policy(item, scope)
+                    if checked is not None:
+                        policies.append(checked)
+        return policies
+
+    def _tests(self, scopes: Sequence[Scope], policies: Sequence[Policy]) -> list[CheckedTest]:
+        by_name = {policy.name: policy for policy in policies}
+        wrong = {
+            item.name.value for file in self.files for item in file.items if isinstance(item, ast.Policy)
+        } - set(by_name)
+        tests = []
+        for file, scope in zip(self.files, scopes, strict=True):
+            for item in file.items:
+                if isinstance(item, ast.Test) and item.policy.value not in wrong:
+                    checked = check_test(item, scope, by_name)
+                    if checked is not None:
+                        tests.append(checked)
+        return tests
+
+    def _unused(self, scopes: Sequence[Scope]) -> None:
+        for file, scope in zip(self.files, scopes, strict=True):
+            if any(one.severity is Severity.ERROR for one in scope.report.found):
+                continue
+            for item in file.items:
+                if isinstance(item, ast.Const | ast.Param) and item.name.value not in self.used:
+                    scope.report.warning("SCR301", f"`{item.name.value}` is never used", item.name.span)
+
+
+def _number(value: Const) -> float:
+    return float(value.value)
