@@ -8,10 +8,11 @@ from dataclasses import replace
 from scrimp.api import Provider
 from scrimp.execute.act import Actor
 from scrimp.execute.calls import ExecuteSettings
-from scrimp.execute.journal import Checkpoint, Journal, Outcome, intent_for, intents_of
+from scrimp.execute.journal import Checkpoint, Journal, Outcome
 from scrimp.model.decision import Decision, PlannedAction, Value, Verdict
 from scrimp.model.expression import Const
 from scrimp.model.policy import Policy
+from scrimp.plan import intent_for, intents_of
 
 
 def nothing(_point: str) -> None:

@@ -9,6 +9,7 @@ from scrimp.plan.book import (
     prune,
 )
 from scrimp.plan.effects import total_saving
+from scrimp.plan.intents import intent_for, intents_of
 from scrimp.plan.planner import Settings, decide, make_plan
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "cooling_keys",
     "decide",
     "end_episode",
+    "intent_for",
+    "intents_of",
     "make_plan",
     "note_intent",
     "note_outcome",

@@ -81,5 +81,5 @@ def note_requests(ledger: Ledger, requests: Mapping[str, Approval]) -> Ledger:
 
 def prune(ledger: Ledger, before_s: float) -> Ledger:
     """Forget intents with an outcome from `before_s` or earlier, which no limit can count any more."""
-    kept = tuple(one for one in ledger.intents if one.outcome is None or one.at_s > before_s)
+    kept = tuple(one for one in ledger.intents if one.outcome in (None, "ask") or one.at_s > before_s)
     return ledger if len(kept) == len(ledger.intents) else replace(ledger, intents=kept)
