@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from scrimp_schemas import text
 
 from scrimp.model.catalogue import CURRENCY_DEFAULT, Catalogue, FieldSpec, KindSpec
 from scrimp.model.types import LABELS, STRING, named_type
+from scrimp_schemas import text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
 _ON_ALL = {
