@@ -40,7 +40,7 @@ ON_TOP = ("daemon", "cli", "web", "lsp")  # these may import every room; nobody 
 # Third-party packages and the rooms that they are at home in.
 HOMES: dict[str, tuple[str, ...]] = {
     "lark": ("lang",),
-    "re2": ("functions", "compile", "evaluate"),
+    "re2": ("check", "compile"),
     "numpy": (
         "model",
         "functions",
