@@ -1,0 +1,101 @@
+"""Policy files and folders -> one policy set: read, parsed, checked together, compiled."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scrimp.check import check_files
+from scrimp.compile import PolicySet, compile_set
+from scrimp.diagnostics import Diagnostic, Source, has_errors
+from scrimp.lang import parse
+from scrimp.model.catalogue import Catalogue
+
+SUFFIX = ".scrimp"
+MAX_BYTES = 16 * 2**20  # of one file: what is larger is no policy, and is not read
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`policy_set` is `None` if any error stands among the diagnostics. `sources` are the files that could be read."""
+
+    policy_set: PolicySet | None
+    sources: tuple[Source, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def load_policies(
+    paths: Sequence[Path], catalogue: Catalogue, overrides: Mapping[str, str] | None = None
+) -> Loaded:
+    """All policies of some files, and of all `*.scrimp` files under some folders, as one set.
+
+    `overrides` are values for parameters as a policy writes them. What cannot be read is told as SCR405.
+    """
+    sources, found = read_sources(paths)
+    files = []
+    for source in sources:
+        file, wrong = parse(source)
+        files.append(file)
+        found = (*found, *wrong)
+    checked, findings = check_files(files, catalogue, overrides)
+    # A broken statement is left out of its file's tree: what its absence leads to elsewhere is no news to anybody.
+    told = (*found, *findings) if not has_errors(found) else (*found, *_own(findings, found))
+    if checked is None or has_errors(told):
+        return Loaded(None, sources, told)
+    return Loaded(compile_set(checked), sources, told)
+
+
+def _own(findings: Sequence[Diagnostic], broken: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """Findings of the checks about files that parsed, in a set in which others did not."""
+    paths = {one.source.path for one in broken if one.source is not None}
+    return (one for one in findings if one.source is not None and one.source.path not in paths)
+
+
+def read_sources(paths: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Diagnostic, ...]]:
+    """The texts of the policy files, each once, in the order of their paths within each of `paths`."""
+    sources: dict[Path, Source] = {}
+    found: list[Diagnostic] = []
+    for path in paths:
+        try:
+            files = policy_files(path)
+        except OSError as error:
+            found.append(_unread(path, f"cannot read `{path}`: {error.strerror}"))
+            continue
+        if not files:
+            hint = f"policies stand in files that end in `{SUFFIX}`"
+            found.append(_unread(path, f"there is no policy file in `{path}`", hint))
+        for file in files:
+            if file in sources:
+                continue
+            source = _read(file)
+            if isinstance(source, Source):
+                sources[file] = source
+            else:
+                found.append(source)
+    return tuple(sources.values()), tuple(found)
+
+
+def policy_files(path: Path) -> tuple[Path, ...]:
+    """The file itself, or the policy files under a folder; hidden ones are left out. Raises `OSError` if there is nothing."""
+    if not path.is_dir():
+        path.stat()
+        return (path,)
+    next(path.iterdir(), None)  # a folder that may not be read raises here; `rglob` would see it as empty
+    files = (one for one in path.rglob(f"*{SUFFIX}") if one.is_file())
+    return tuple(
+        sorted(one for one in files if not any(part.startswith(".") for part in one.relative_to(path).parts))
+    )
+
+
+def _read(file: Path) -> Source | Diagnostic:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            return _unread(file, f"`{file}` is larger than {MAX_BYTES // 2**20} MiB")
+        return Source(str(file), file.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        return _unread(file, f"`{file}` is not UTF-8: byte {error.start}", "save the file as UTF-8")
+    except OSError as error:
+        return _unread(file, f"cannot read `{file}`: {error.strerror}")
+
+
+def _unread(path: Path, message: str, hint: str = "") -> Diagnostic:
+    return Diagnostic("SCR405", message, Source(str(path), ""), hint=hint)

@@ -1,0 +1,93 @@
+"""A watched folder: real files, a real watcher, time as an argument."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tests.reload.test_load import good
+
+from scrimp.plugins import load_catalogue
+from scrimp.reload import PolicyFolder, Rejected, Reloaded, load_policies
+
+CATALOGUE = load_catalogue()
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[PolicyFolder]:
+    root = tmp_path / "policies"
+    root.mkdir()
+    (root / "one.scrimp").write_text(good("one"))
+    with PolicyFolder([root], partial(load_policies, [root], CATALOGUE), settle_s=1.0) as found:
+        yield found
+
+
+def loaded(folder: PolicyFolder) -> str:
+    assert isinstance(folder.reload(), Reloaded)
+    assert folder.current is not None
+    return folder.current.digest
+
+
+def test_a_change_is_loaded_once_it_is_quiet_and_told_by_policy(folder: PolicyFolder) -> None:
+    """The watcher itself is under test: the only wait is for its event."""
+    loaded(folder)
+    woken = threading.Event()
+    folder.watch(woken.set)
+    (folder.paths[0] / "two.scrimp").write_text(good("two"))
+    (folder.paths[0] / "one.scrimp").write_text(good("one", "30%"))
+    assert woken.wait(WAIT_S)
+    folder.close()
+    assert folder.poll(100.0) is None
+    assert folder.pending
+    found = folder.poll(101.0)
+    assert isinstance(found, Reloaded)
+    assert (found.changes.added, found.changes.changed, found.changes.removed) == (("two",), ("one",), ())
+    assert folder.current is found.policy_set
+    assert not folder.pending
+
+
+def test_a_bad_file_leaves_the_last_good_set(folder: PolicyFolder) -> None:
+    """A typo must not switch off what guards the fleet."""
+    digest = loaded(folder)
+    (folder.paths[0] / "one.scrimp").write_text("scrimp 1\n\npolicy one {\n")
+    found = folder.reload()
+    assert isinstance(found, Rejected)
+    assert found.diagnostics[0].code.startswith("SCR1")
+    assert folder.current is not None
+    assert folder.current.digest == digest
+    assert folder.reload() is None  # told once
+
+
+def test_a_folder_that_vanishes_leaves_the_last_good_set(folder: PolicyFolder) -> None:
+    digest = loaded(folder)
+    (folder.paths[0] / "one.scrimp").unlink()
+    assert isinstance(folder.reload(), Rejected)
+    assert folder.current is not None
+    assert folder.current.digest == digest
+
+
+def test_touching_a_file_is_no_news(folder: PolicyFolder) -> None:
+    loaded(folder)
+    (folder.paths[0] / "one.scrimp").touch()
+    assert folder.reload() is None
+
+
+def test_the_commit_is_told_and_whether_files_differ_from_it(folder: PolicyFolder) -> None:
+    def git(*arguments: str) -> str:
+        given = ["git", "-C", str(folder.paths[0]), "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+        return subprocess.run(given, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    loaded(folder)
+    assert folder.commit is not None
+    assert (folder.commit.id, folder.commit.dirty) == (git("rev-parse", "HEAD"), False)
+    (folder.paths[0] / "two.scrimp").write_text(good("two"))
+    found = folder.reload()
+    assert isinstance(found, Reloaded)
+    assert found.commit is not None
+    assert found.commit.dirty
