@@ -1,0 +1,44 @@
+"""The catalogue and the compiled policies for commands that decide."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from scrimp.cli._app import ExitCode
+from scrimp.cli._files import configuration
+from scrimp.cli._screen import show
+from scrimp.compile import PolicySet
+from scrimp.config import Config
+from scrimp.diagnostics import Diagnostic, has_errors
+from scrimp.model.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A folder's configuration and policies."""
+
+    config: Config
+    catalogue: Catalogue
+    policies: PolicySet
+
+
+def open_session(paths: Sequence[Path], currency: str | None = None) -> Session:
+    """Configuration, catalogue and policies; ends the command with the findings where they are wrong."""
+    from scrimp.plugins import load_catalogue  # noqa: PLC0415 - not needed for --help
+    from scrimp.reload import load_policies  # noqa: PLC0415 - as above
+
+    config = configuration()
+    catalogue = load_catalogue(currency or config.currency)
+    loaded = load_policies(list(paths) or [config.policies], catalogue, config.params)
+    if loaded.policy_set is None:
+        show(loaded.diagnostics)
+        raise click.exceptions.Exit(ExitCode.WRONG)
+    return Session(config, catalogue, loaded.policy_set)
+
+
+def exit_code(findings: Iterable[Diagnostic], *, strict: bool = False) -> ExitCode:
+    """No if there are errors, or any finding under --strict."""
+    found = list(findings)
+    return ExitCode.NO if has_errors(found) or (strict and found) else ExitCode.DONE

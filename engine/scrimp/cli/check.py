@@ -1,0 +1,60 @@
+"""`scrimp check`: everything that can be said about policies without running them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from scrimp.cli._app import ExitCode
+from scrimp.cli._files import configuration
+from scrimp.cli._screen import coloured, width
+from scrimp.cli._session import exit_code
+from scrimp.diagnostics import Diagnostic, Severity, has_errors, render_json, render_text
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option("--output", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+def command(paths: tuple[Path, ...], *, strict: bool, output: Literal["text", "json", "github"]) -> ExitCode:
+    """Check policies: syntax, names, types, units, tests. Works offline.
+
+    PATHS are files or folders; without any, the policies of the working folder.
+    """
+    from scrimp.plugins import load_catalogue  # noqa: PLC0415 - not needed for --help
+    from scrimp.reload import load_policies  # noqa: PLC0415 - as above
+
+    config = configuration()
+    loaded = load_policies(list(paths) or [config.policies], load_catalogue(config.currency), config.params)
+    found = loaded.diagnostics
+    if any(one.code == "SCR405" for one in found) and not loaded.sources:
+        click.echo(render_text(found, colour=coloured(sys.stderr), width=width()), err=True)
+        raise click.exceptions.Exit(ExitCode.WRONG)
+    code = exit_code(found, strict=strict)
+    if output == "json":
+        click.echo(json.dumps({"scrimp": "check/1", "findings": render_json(found)}, indent=2))
+    elif output == "github":
+        for one in found:
+            click.echo(_annotation(one))
+    else:
+        if found:
+            click.echo(render_text(found, colour=coloured(sys.stdout), width=width()))
+        policies = len(loaded.policy_set.checked.policies) if loaded.policy_set else 0
+        if not has_errors(found):
+            tests = len(loaded.policy_set.checked.tests) if loaded.policy_set else 0
+            click.echo(f"{len(loaded.sources)} files, {policies} policies, {tests} tests: fine", err=True)
+    raise click.exceptions.Exit(code)
+
+
+def _annotation(one: Diagnostic) -> str:
+    """A workflow command that marks the line in a review."""
+    level = "error" if one.severity is Severity.ERROR else "warning"
+    place = ""
+    if one.source is not None:
+        at = one.source.place(one.span.start) if one.span else None
+        place = f" file={one.source.path}" + (f",line={at.line},col={at.column}" if at else "")
+    hint = f" ({one.hint})" if one.hint else ""
+    text = f"{one.message}{hint}".replace("%", "%25").replace("\n", "%0A")
+    return f"::{level}{place},title={one.code}::{text}"
