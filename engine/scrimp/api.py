@@ -327,8 +327,13 @@ class Member:
 class JobRegistry(Protocol):
     """The job groups of this machine, kept on disk. Raises `Unavailable` where that cannot be read or written."""
 
-    worker_dir: Path  # what members are told as SCRIMP_WORKER_DIR
-    log_dir: Path  # where what they print goes
+    @property
+    def worker_dir(self) -> Path:
+        """What members are told as SCRIMP_WORKER_DIR."""
+
+    @property
+    def log_dir(self) -> Path:
+        """Where what they print goes."""
 
     def groups(self) -> Sequence[JobGroup]:
         """All registered groups, by name."""

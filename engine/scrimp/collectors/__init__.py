@@ -1,5 +1,6 @@
 """Sources of samples, gathered in parallel into one snapshot; snapshot files in and out."""
 
+from scrimp.collectors.columns import unknown_column
 from scrimp.collectors.dump import dump_snapshot
 from scrimp.collectors.gather import CollectorStatus, Gathered, Gatherer, GatherSettings
 from scrimp.collectors.snapshot import load_snapshot, snapshot_currency
@@ -12,4 +13,5 @@ __all__ = [
     "dump_snapshot",
     "load_snapshot",
     "snapshot_currency",
+    "unknown_column",
 ]

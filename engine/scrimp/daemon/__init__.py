@@ -1,0 +1,21 @@
+"""One tick, and the loop around it; owns the clock and the sleeping."""
+
+from scrimp.daemon.compose import Parts, compose, preview, remembered
+from scrimp.daemon.loop import Alarm, Daemon, Told, Unloadable
+from scrimp.daemon.observe import World
+from scrimp.daemon.tick import Ticked, TickSettings, conclude
+
+__all__ = [
+    "Alarm",
+    "Daemon",
+    "Parts",
+    "TickSettings",
+    "Ticked",
+    "Told",
+    "Unloadable",
+    "World",
+    "compose",
+    "conclude",
+    "preview",
+    "remembered",
+]

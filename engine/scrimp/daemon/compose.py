@@ -1,0 +1,111 @@
+"""The rooms put together as `scrimp.yaml` says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from scrimp.api import Collector, Provider, Services
+from scrimp.collectors import Gathered, Gatherer, GatherSettings
+from scrimp.compile import PolicySet
+from scrimp.config import Config
+from scrimp.config.catalogue import builtin_catalogue
+from scrimp.daemon.observe import World
+from scrimp.daemon.tick import TickSettings, conclude
+from scrimp.diagnostics import Diagnostic
+from scrimp.execute import ExecuteSettings
+from scrimp.model.catalogue import Catalogue
+from scrimp.model.decision import Mode
+from scrimp.model.ledger import EMPTY_LEDGER, Ledger
+from scrimp.model.plan import Plan
+from scrimp.model.policy import STALE_DEFAULT_INTERVALS
+from scrimp.plugins import build_collectors, build_providers, load_actions
+from scrimp.reload import PolicyFolder, load_policies
+from scrimp.store import visit_store
+from scrimp.worker import FolderChannel, FolderRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything but the store, which has one owner at a time. `findings` are plug-ins that cannot be used."""
+
+    config: Config
+    catalogue: Catalogue
+    services: Services
+    collectors: tuple[Collector, ...]
+    providers: tuple[Provider, ...]
+    folder: PolicyFolder
+    findings: tuple[Diagnostic, ...] = ()
+
+    def world(self) -> World:
+        """The collectors, with nothing seen yet."""
+        settings = GatherSettings(
+            self.config.deadline_s,
+            {one.name: one.deadline_s for one in self.config.collectors if one.deadline_s is not None},
+            self.config.mass_zero,
+        )
+        longest_s = max((one.interval_s for one in self.collectors), default=self.config.interval_s)
+        gatherer = Gatherer(self.collectors, self.catalogue, settings)
+        return World(gatherer, self.catalogue, STALE_DEFAULT_INTERVALS * longest_s)
+
+    def tick_settings(self, cap: Mode | None = None) -> TickSettings:
+        """The least of the caps holds: the environment's, and the one given for this run."""
+        return TickSettings(
+            capped(self.config, cap), execute=ExecuteSettings(deadline_s=self.config.action_deadline_s)
+        )
+
+
+def capped(config: Config, cap: Mode | None) -> Mode:
+    """The least of the environment's cap and the one given for this run."""
+    return min(one for one in (config.mode_cap, cap, Mode.ENFORCE) if one is not None)
+
+
+def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], None]) -> Parts:
+    """Build it all. What cannot be built is among the findings; no policy is loaded yet."""
+    actions, found = load_actions()
+    catalogue = builtin_catalogue(config.currency).with_actions(actions)
+    registry = FolderRegistry(config.store)
+    services = Services(
+        now=now,
+        sleep=sleep,
+        state_dir=config.store,
+        channel=FolderChannel(registry.worker_dir),
+        currency=config.currency,
+        allow_run_command=config.allow_run_command,
+        jobs=registry,
+    )
+    providers, bad_providers = build_providers(config, services)
+    collectors, bad_collectors = build_collectors(config, services, catalogue)
+    paths = [config.policies]
+    return Parts(
+        config,
+        catalogue,
+        services,
+        collectors,
+        providers,
+        PolicyFolder(paths, partial(load_policies, paths, catalogue, config.params)),
+        (*found, *bad_providers, *bad_collectors),
+    )
+
+
+def preview(
+    parts: Parts, policies: PolicySet, now_s: float, cap: Mode | None = None
+) -> tuple[Gathered, Plan]:
+    """What the next tick would conclude, of the world as it is and all that is remembered. Writes nothing.
+
+    Raises `StoreError` where the state folder is there and cannot be read.
+    """
+    return conclude(
+        parts.world(),
+        policies,
+        remembered(parts.config, parts.services.now),
+        now_s,
+        capped(parts.config, cap),
+    )
+
+
+def remembered(config: Config, now: Callable[[], float]) -> Ledger:
+    """The ledger of the state folder; an empty one where no engine has run yet."""
+    if not (config.store / "scrimp.db").exists():
+        return EMPTY_LEDGER
+    with visit_store(config.store, now) as visit:
+        return visit.load_ledger()

@@ -1,0 +1,76 @@
+"""What the engine knows of the world between ticks: who was there last, and the recent samples that windows need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scrimp.collectors import Gathered, Gatherer, unknown_column
+from scrimp.model.catalogue import Catalogue
+from scrimp.model.series import SeriesRings
+from scrimp.model.snapshot import Column, Table
+
+IMPLIED = ("name", "labels")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The rows of a kind when it was last read. Labels say which target it is, as its name does; they are no measurement."""
+
+    names: tuple[str, ...]
+    labels: Mapping[str, Column]
+
+
+class World:
+    """Snapshots with their series, one a tick. `keep_s` is kept of each series beyond its window, for staleness."""
+
+    def __init__(self, gatherer: Gatherer, catalogue: Catalogue, keep_s: float = 0.0) -> None:
+        self.gatherer = gatherer
+        self._catalogue = catalogue
+        self._keep_s = keep_s
+        self._rings = SeriesRings()
+        self._windows: dict[tuple[str, str], float] = {}
+        self._known: dict[str, _Known] = {}
+
+    def observe(self, windows: Mapping[tuple[str, str], float], now_s: float) -> Gathered:
+        """Collect, fill in what failed as unknown, add the samples to the series of `windows` (seconds by kind and field).
+
+        A kind that no source could report keeps its rows, all of them unknown for the cause; one of which a source
+        failed is `partial`.
+        """
+        self._want(windows, now_s)
+        gathered = self.gatherer.collect(now_s)
+        snapshot = gathered.snapshot
+        tables = dict(snapshot.tables)
+        for kind, cause in snapshot.failures.items():
+            table = tables.get(kind)
+            if table is not None:
+                tables[kind] = table if table.partial else replace(table, partial=cause)
+            elif kind in self._known:
+                tables[kind] = self._unknown(kind, cause)
+        for kind, table in tables.items():
+            if not table.partial or kind not in self._known:
+                self._known[kind] = _Known(table.names, table.labels)
+        series = self._rings.append(tables, now_s)
+        return replace(gathered, snapshot=replace(snapshot, tables=tables, series=series))
+
+    def _unknown(self, kind: str, cause: str) -> Table:
+        known, spec = self._known[kind], self._catalogue.kinds[kind]
+        columns = {
+            name: unknown_column(field, len(known.names), cause)
+            for name, field in spec.fields.items()
+            if name not in IMPLIED
+        }
+        return Table(kind, known.names, columns, known.labels, partial=cause)
+
+    def _want(self, windows: Mapping[tuple[str, str], float], now_s: float) -> None:
+        """Keep these windows from now on; what of them is new is filled with the past where a source has it."""
+        new = {key: over_s for key, over_s in windows.items() if over_s > self._windows.get(key, 0.0)}
+        if not new:
+            return
+        self._windows.update(new)
+        self._rings.want(new, self._keep_s)
+        for batch in self.gatherer.refill(now_s, new):
+            values = np.array(batch.values, dtype=np.float64)  # `None` becomes nan
+            shape = (len(batch.names), len(batch.times_s))
+            self._rings.refill((batch.kind, batch.field), batch.names, batch.times_s, values.reshape(shape))
