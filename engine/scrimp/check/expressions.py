@@ -49,10 +49,14 @@ _TEXT_OPS = ("starts_with", "ends_with", "contains", "matches")
 
 @dataclass(slots=True)
 class Names:
-    """What a name may stand for: constants and parameters, and which of them were used."""
+    """What a name may stand for: constants and parameters, and which of them were used.
+
+    `broken` are those whose own value is wrong, and reported: what uses them is not reported again.
+    """
 
     constants: Mapping[str, Const]
     used: set[str] = field(default_factory=set)
+    broken: frozenset[str] = frozenset()
 
 
 class Typer:
@@ -157,6 +161,8 @@ class Typer:
             self.names.used.add(first)
             found = self.names.constants[first]
             return Const(found.type, found.text, expr.span, found.value)
+        if len(expr.parts) == 1 and first in self.names.broken:
+            return None
         if first in self.catalogue.kinds and len(expr.parts) > 1:
             return self._qualified(expr, text, self.catalogue.kinds[first])
         return self._unqualified(expr, text)
@@ -179,13 +185,18 @@ class Typer:
             return self._field(expr, text, inner, expr.parts, "inner")
         kinds = [kind for kind in (self.kind, self.inner) if kind is not None]
         options = [*self.names.constants, *(name for kind in kinds for name in kind.fields)]
-        where = " or ".join(f"`{kind.name}`" for kind in kinds) or "this file"
+        where = " or ".join(f"`{kind.name}`" for kind in kinds)
         what = "kind" if name in self.catalogue.kinds else "name"
         self.report.error(
             "SCR201",
             f"unknown {what if what == 'name' else 'use of kind'} `{text}`",
             expr.span,
-            hint=near(name, options) or f"see the fields of {where} with `scrimp schema catalogue`",
+            hint=near(name, options)
+            or (
+                f"see the fields of {where} with `scrimp schema catalogue`"
+                if kinds
+                else "only parameters, and constants that stand before it, are known here"
+            ),
         )
         return None
 
@@ -265,7 +276,7 @@ class Typer:
             verb = "add" if expr.op == "+" else "subtract"
             if not self._alike(left, right, verb, expr.span):
                 return None
-            return fold(Arithmetic(left.type, text, expr.span, expr.op, left, right))
+            return self._folded(Arithmetic(left.type, text, expr.span, expr.op, left, right))
         sign = 1 if expr.op == "*" else -1
         result = product(left.type, right.type) if sign > 0 else quotient(left.type, right.type)
         if result is None:
@@ -275,7 +286,14 @@ class Typer:
             self.report.error("SCR225", "division by zero", right.span)
             return None
         factor = unit_factor(left.type, right.type, result, sign)
-        return fold(Arithmetic(result, text, expr.span, expr.op, left, right, factor))
+        return self._folded(Arithmetic(result, text, expr.span, expr.op, left, right, factor))
+
+    def _folded(self, operation: Arithmetic) -> Expression | None:
+        try:
+            return fold(operation)
+        except OverflowError:
+            self.report.error("SCR225", f"`{operation.text}` is too large to compute", operation.span)
+            return None
 
     def _compare(self, expr: ast.Compare, text: str) -> Expression | None:
         left, right = self.type(expr.left), self.type(expr.right)
@@ -528,7 +546,10 @@ class Typer:
 
 
 def fold(expression: Arithmetic) -> Expression:
-    """The value of an operation on constants, computed exactly from the decimals as written."""
+    """The value of an operation on constants, computed exactly from the decimals as written.
+
+    Raises `OverflowError` where no float is that large.
+    """
     left, right = expression.left, expression.right
     if not (isinstance(left, Const) and isinstance(right, Const)):
         return expression

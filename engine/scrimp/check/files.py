@@ -50,7 +50,8 @@ class _Set:
                     self._param(item, report)
         scopes = []
         for file, report in self._each():
-            names = Names({**self.params, **self._constants(file, report)}, self.used)
+            constants = {**self.params, **self._constants(file, report)}
+            names = Names(constants, self.used, self._declared(file) - set(constants))
             scopes.append(Scope(report, self.catalogue, names, self.allowances))
             for item in file.items:
                 if isinstance(item, ast.Allowance):
@@ -167,13 +168,25 @@ class _Set:
 
     def _constants(self, file: ast.PolicyFile, report: Report) -> dict[str, Const]:
         found: dict[str, Const] = {}
+        before = frozenset(self._declared())
         for item in file.items:
             if isinstance(item, ast.Const):
-                typer = Typer(report, self.catalogue, Names({**self.params, **found}, self.used), None)
+                known = {**self.params, **found}
+                names = Names(known, self.used, before - set(known))
+                before |= {item.name.value}
+                typer = Typer(report, self.catalogue, names, None)
                 value = typer.constant(item.value)
                 if value is not None:
                     found[item.name.value] = value
         return found
+
+    def _declared(self, own: ast.PolicyFile | None = None) -> frozenset[str]:
+        """The names of all parameters, and of the constants of one file."""
+        params = {
+            item.name.value for file in self.files for item in file.items if isinstance(item, ast.Param)
+        }
+        constants = {item.name.value for item in (own.items if own else ()) if isinstance(item, ast.Const)}
+        return frozenset(params | constants)
 
     def _policies(self, scopes: Sequence[Scope]) -> list[Policy]:
         policies = []

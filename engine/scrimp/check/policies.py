@@ -71,7 +71,8 @@ def check_limit(limit: ast.Limit, scope: Scope) -> Limit | None:
     report = scope.report
     units = {"actions": "count", "targets": "ratio", "capacity": "money/h"}
     examples = {"actions": "3 actions", "targets": "10% of targets", "capacity": "$100/h of capacity"}
-    if limit.amount.unit != units[limit.of]:
+    split = limit.of == "actions" and limit.amount.value.denominator != 1
+    if limit.amount.unit != units[limit.of] or split:
         report.error(
             "SCR227",
             f"`{limit.amount.text}` is no amount of {limit.of}",

@@ -62,17 +62,17 @@ class _Checker:
         at = [one.at_s for one in expecting if one.at_s is not None]
         end_s = (ticks - 1) * every_s if ticks else max(at, default=0.0)
         for one in expecting:
-            if one.at_s is None:
+            if one.at_s is None or not every_s:  # without a step, `start` was reported
                 continue
             if one.at_s > end_s:
                 self._error(
                     "SCR231", "the series end before this", one.span, f"the last tick is at {end_s:g}s"
                 )
-            elif every_s and one.at_s % every_s:
+            elif one.at_s % every_s:
                 self._error(
                     "SCR231", "there is no tick at this time", one.span, f"ticks are {every_s:g}s apart"
                 )
-        if not expecting:
+        if not any(isinstance(step, ast.At | ast.Always) for step in self.test.steps):
             self._error(
                 "SCR232",
                 f"test `{self.test.title.value}` expects nothing that could fail",
@@ -180,6 +180,9 @@ class _Checker:
             field = self._field(kind, parts[1:] if qualified else parts, step.field.span)
             if field is None:
                 continue
+            if sum(run.repeat for run in step.samples) > _MAX_TICKS:
+                self._error("SCR235", f"more than {_MAX_TICKS} samples", step.field.span, "")
+                continue
             samples = tuple(one for run in step.samples for one in self._run(run, field[1]))
             for row in step.rows:
                 series[kind.name, row.value, field[0]] = samples
@@ -190,10 +193,13 @@ class _Checker:
             return [Sampled(None, stale=run.value == "stale")] * run.repeat
         value = self._value(run.value, wanted)
         step = self._value(run.step, wanted) if run.step is not None else None
-        if value is None or run.repeat > _MAX_TICKS:
+        if value is None or (step is None and run.step is not None):
             return []
         if step is None:
             return [Sampled(value.value)] * run.repeat
+        if not wanted.is_number:
+            self.report.error("SCR205", f"`{value.text}` cannot rise", value.span, note=str(wanted))
+            return []
         return [Sampled(float(value.value) + place * float(step.value)) for place in range(run.repeat)]
 
     # ---- expectations ----

@@ -199,6 +199,7 @@ BUILDERS: dict[str, Builder] = {
     "payback": lambda c, span: ast.Payback(span, _number(c[2])),
     "during": lambda c, span: ast.During(span, c[0].kind == "ONLY", _text(c[-1]), c[2].kind == "CALENDAR"),
     "limit": _limit,
+    "number": _kept,
     "amount": lambda c, _: (_number(c[0]), c[-1].text),
     # other items
     "version": lambda c, span: ast.Version(

@@ -15,7 +15,7 @@ from scrimp.lang.tables import Tables
 from scrimp.lang.tokens import BROKEN, END, WORD, Token
 from scrimp.lang.words import INFIX, ITEMS, LITERALS, NUMBERS, begins
 
-_REPEAT = re.compile(r"x[0-9]+")
+_REPEAT = re.compile(r"x[0-9]{1,9}")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _OPERATORS = frozenset(("+", "-", "*", "/", "==", "!=", "<", "<=", ">", ">=", "=", ",", "(", "[", ".", ":"))
 _COMPARE = frozenset(("==", "!=", "<", "<=", ">", ">="))
@@ -250,8 +250,6 @@ class Mender:
             hint = f"a duration has a unit: `{token.text}s`, `{token.text}m`, `{token.text}h`"
         elif token.kind == "INT" and wanted == ["PERCENT"]:
             hint = f"write `{token.text}%`"
-        elif token.kind == "MONEY" and "RATE" in wanted:
-            hint = f"capacity is counted in cost per hour: write `{token.text}/h`"
         message = f"expected {self._listed(expected)}, found {cursor.shown(token)}"
         return self._replace(token._replace(kind=BROKEN), "SCR101", message, hint)
 

@@ -55,7 +55,8 @@ _TOKEN = re.compile(
 )
 _NUMBERS = frozenset(("RATE", "MONEY", "PERCENT", "BYTES", "DURATION", "FLOAT", "INT"))
 _FOREIGN = {"&&": "and", "||": "or", "!": "not", "<>": "!="}
-_REPEAT = re.compile(r"x[0-9]+(?![A-Za-z0-9_])")
+_REPEAT = re.compile(r"x[0-9]{1,9}(?![A-Za-z0-9_])")
+_MAX_NUMBER = 40  # characters; beyond it no float is exact, and some have no float at all
 _TAIL = re.compile(r"[A-Za-z0-9_%.]*")
 _ESCAPE = re.compile(r"\\(.)")
 _BOM = "\ufeff"
@@ -136,6 +137,11 @@ class _Lexer:
 
     def number(self, kind: str, text: str, start: int, end: int) -> int:
         """A number with its unit; `10x5` is two tokens, anything else glued to it is reported."""
+        if end - start > _MAX_NUMBER:
+            message = f"a number of more than {_MAX_NUMBER} characters"
+            self.report("SCR105", start, end, message, "write it in a larger unit, such as `5d` or `2TiB`")
+            self.tokens.append(Token(BROKEN, text, start, end))
+            return end
         following = self.text[end : end + 1]
         glued = following.isalnum() or following in {".", "_", "%"}
         if not glued or _REPEAT.match(self.text, end):
