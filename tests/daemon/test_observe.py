@@ -68,10 +68,17 @@ def test_a_kind_never_seen_stays_unknown_as_a_whole() -> None:
 def test_a_kind_of_which_one_source_failed_is_partial() -> None:
     """`count(...) == 0` must not come true because those who would be counted cannot be seen."""
     fine = FakeCollector([groups("a")], [("node_group", "*")], name="fine")
-    extra = Collected([KindBatch("node_group", ["b"], {"size": [1.0]})])
+    extra = Collected([KindBatch("node_group", ["b"], {"size": [1.0]}, [{"tier": "critical"}])])
     other = FakeCollector([extra, Unavailable("down")], [("node_group", "*")], name="other")
     seen = world(fine, other)
     assert seen.observe({}, NOW_S).snapshot.tables["node_group"].partial == ""
     table = seen.observe({}, NOW_S + 60.0).snapshot.tables["node_group"]
-    assert table.names == ("a",)
     assert table.partial == "other: down"
+    # The rows of the source that failed stay, unknown, so that their clocks are not lost.
+    assert table.names == ("a", "b")
+    assert table.columns["size"].valid.tolist() == [True, False]
+    assert table.columns["size"].values[0] == 10.0
+    assert table.columns["size"].reason == "other: down"
+    tier, team = table.labels["tier"], table.labels["team"]
+    assert (tier.valid.tolist(), team.valid.tolist()) == ([False, True], [True, False])
+    assert tier.words == ("critical",)

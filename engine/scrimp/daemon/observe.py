@@ -1,6 +1,6 @@
 """What the engine knows of the world between ticks: who was there last, and the recent samples that windows need."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from scrimp.collectors import Gathered, Gatherer, unknown_column
 from scrimp.model.catalogue import Catalogue
 from scrimp.model.series import SeriesRings
-from scrimp.model.snapshot import Column, Table
+from scrimp.model.snapshot import Column, Table, text_column
 
 IMPLIED = ("name", "labels")
 
@@ -36,7 +36,7 @@ class World:
         """Collect, fill in what failed as unknown, add the samples to the series of `windows` (seconds by kind and field).
 
         A kind that no source could report keeps its rows, all of them unknown for the cause; one of which a source
-        failed is `partial`.
+        failed is `partial`, and keeps the rows that are missing in the same way.
         """
         self._want(windows, now_s)
         gathered = self.gatherer.collect(now_s)
@@ -45,7 +45,7 @@ class World:
         for kind, cause in snapshot.failures.items():
             table = tables.get(kind)
             if table is not None:
-                tables[kind] = table if table.partial else replace(table, partial=cause)
+                tables[kind] = self._with_missing(replace(table, partial=table.partial or cause), cause)
             elif kind in self._known:
                 tables[kind] = self._unknown(kind, cause)
         for kind, table in tables.items():
@@ -63,6 +63,25 @@ class World:
         }
         return Table(kind, known.names, columns, known.labels, partial=cause)
 
+    def _with_missing(self, table: Table, cause: str) -> Table:
+        """The table with the rows that were there before a source failed, unknown: their clocks must not be lost."""
+        known = self._known.get(table.kind)
+        missing = [name for name in known.names if name not in table.rows] if known is not None else []
+        if known is None or not missing:
+            return table
+        rows = {name: row for row, name in enumerate(known.names)}
+        columns = {name: _lengthened(column, len(missing), cause) for name, column in table.columns.items()}
+        labels = {
+            key: text_column(
+                [
+                    *_texts(table.labels.get(key), range(len(table))),
+                    *_texts(known.labels.get(key), [rows[name] for name in missing]),
+                ]
+            )
+            for key in {**table.labels, **known.labels}
+        }
+        return replace(table, names=(*table.names, *missing), columns=columns, labels=labels)
+
     def _want(self, windows: Mapping[tuple[str, str], float], now_s: float) -> None:
         """Keep these windows from now on; what of them is new is filled with the past where a source has it."""
         new = {key: over_s for key, over_s in windows.items() if over_s > self._windows.get(key, 0.0)}
@@ -74,3 +93,20 @@ class World:
             values = np.array(batch.values, dtype=np.float64)  # `None` becomes nan
             shape = (len(batch.names), len(batch.times_s))
             self._rings.refill((batch.kind, batch.field), batch.names, batch.times_s, values.reshape(shape))
+
+
+def _lengthened(column: Column, more: int, cause: str) -> Column:
+    """The column with unknown rows at its end."""
+    return replace(
+        column,
+        values=np.concatenate([column.values, np.zeros(more, dtype=column.values.dtype)]),
+        valid=np.concatenate([column.valid, np.zeros(more, dtype=np.bool_)]),
+        age_s=np.concatenate([column.age_s, np.full(more, np.nan)]),
+        reason=column.reason or cause,
+    )
+
+
+def _texts(column: Column | None, rows: Sequence[int]) -> list[str | None]:
+    if column is None:
+        return [None] * len(rows)
+    return [column.words[int(column.values[row])] if column.valid[row] else None for row in rows]
