@@ -12,8 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.installed  ## Watch policies act on real processes of this machine (two minutes)
-	$(BIN)/scrimp demo
+demo: $(VENV)/.installed  ## The policy library over a recorded fleet: its tests, then what it would do, and why
+	$(BIN)/scrimp test policies
+	$(BIN)/scrimp plan --snapshot examples/fleet.json --policies policies
+	$(BIN)/scrimp why shrink_idle_gpu audio-a --snapshot examples/fleet.json --policies policies
 
 test: $(VENV)/.installed-dev  ## Format, lint, strict types, tests, doc checks
 	$(BIN)/ruff format --check $(ROOTS)

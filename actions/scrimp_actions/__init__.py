@@ -1,0 +1,1 @@
+"""The built-in actions and the providers that carry them out; a room each, which imports `scrimp.api` only."""

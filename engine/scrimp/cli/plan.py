@@ -15,6 +15,7 @@ from scrimp.cli._session import open_session
 from scrimp.collectors import load_snapshot, snapshot_currency
 from scrimp.model.decision import Decision, Mode, PlannedAction, Value, Verdict
 from scrimp.model.ledger import EMPTY_LEDGER, Ledger
+from scrimp.model.money import Money
 from scrimp.model.plan import Plan
 from scrimp.plan import Settings, decide
 
@@ -92,7 +93,7 @@ def as_text(plan: Plan, columns: int) -> str:
     counts = plan.counts()
     told = [f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]]
     told.append(f"{plan.false} false")
-    last = f"{', '.join(told)}; saves {plan.saving_per_hour}/h"
+    last = f"{', '.join(told)}; {money(plan.saving_per_hour)}"
     return "\n".join([*blocks, last])
 
 
@@ -111,8 +112,15 @@ def _change(action: PlannedAction) -> str:
     changes = ", ".join(
         f"{name} {_shown(action.before.get(name))} -> {_shown(value)}" for name, value in action.after.items()
     )
-    saving = f"  saves {action.saving_per_hour}/h" if action.saving_per_hour and action.after else ""
+    saving = f"  {money(action.saving_per_hour)}" if action.saving_per_hour and action.after else ""
     return f"{action.action}: {changes}{saving}" if changes else action.action
+
+
+def money(saving: Money) -> str:
+    """`saves $8.00/h`, or `costs $3.00/h`."""
+    if saving.amount < 0:
+        return f"costs {Money(-saving.amount, saving.currency)}/h"
+    return f"saves {saving}/h"
 
 
 def _shown(value: Value) -> str:

@@ -77,7 +77,7 @@ def _validate(
     return tuple(sorted(found, key=lambda one: (one.span or Span(0, 0), one.message)))
 
 
-def _said(error: Any) -> str:  # noqa: PLR0911 - one return per keyword of the schema
+def _said(error: Any) -> str:
     """What is wrong, without the value: it may be a secret."""
     wanted = error.validator_value
     match error.validator:

@@ -40,7 +40,7 @@ def _within(expr: ast.Expr, place: int) -> str:
     return text if binds >= place else f"({text})"
 
 
-def _text(expr: ast.Expr) -> tuple[str, int]:  # noqa: PLR0911 -- one line for each kind of operation
+def _text(expr: ast.Expr) -> tuple[str, int]:
     """The text and how tightly it binds."""
     match expr:
         case ast.Logic():

@@ -1,11 +1,12 @@
 """Cooldowns, and targets left alone because an earlier act on them is in doubt."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
+from scrimp.evaluate import value_text
 from scrimp.model.decision import Mode, Verdict
 from scrimp.model.ledger import Cooling, Ledger
 from scrimp.model.policy import Cooldown
+from scrimp.model.types import DURATION
 from scrimp.plan.proposals import Block, Proposal
 
 
@@ -24,7 +25,7 @@ class Cooldowns:
         until_s, scope = max(ends, default=(self._now_s, ""))
         if until_s <= self._now_s:
             return None
-        left = timedelta(seconds=round(until_s - self._now_s))
+        left = value_text(until_s - self._now_s, DURATION)
         return Block(Verdict.COOLING, "cooldown", f"cooldown per {scope} for another {left}")
 
     def _end(self, cooldown: Cooldown, proposal: Proposal) -> float:

@@ -8,15 +8,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from scrimp.compile import PolicySet
-from scrimp.evaluate import Evaluation, PolicyEvaluation, evaluate
+from scrimp.evaluate import Evaluation, PolicyEvaluation, evaluate, value_text
 from scrimp.model.decision import Decision, Mode, PlannedAction, Value, Verdict
 from scrimp.model.ledger import Approval, Episode, Ledger
 from scrimp.model.plan import Ended, Plan, Withheld
 from scrimp.model.policy import ActionCall
 from scrimp.model.snapshot import Snapshot
+from scrimp.model.types import DURATION
 from scrimp.plan import conflicts, limits
 from scrimp.plan.cooling import Cooldowns, in_doubt
 from scrimp.plan.effects import NotPlanned, changes_nothing, plan_action, undo_action
@@ -349,8 +349,8 @@ class _Tick:
         row_mode, _ = self._row_mode(found, row, mode)
         seen = self.look.explain(policy, policy.when, row)
         if verdict is Verdict.HELD:
-            held = timedelta(seconds=round(_held_s(found, row)))
-            reason = f"{seen.reason}; true for {held} of {timedelta(seconds=policy.when.for_s)}"
+            held, wanted = (value_text(s, DURATION) for s in (_held_s(found, row), policy.when.for_s))
+            reason = f"{seen.reason}; true for {held} of {wanted}"
         elif not reason:
             reason = self.look.why_unknown(found, row) or seen.reason
         actions = self._actions(found, row, policy.do) if verdict is Verdict.HELD else ()
