@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
 from scrimp.check.expressions import Names, Typer
+from scrimp.check.meaning import check_meaning
 from scrimp.check.policies import Scope, check_limit, check_policy
 from scrimp.check.report import Report
+from scrimp.check.silence import silence
 from scrimp.check.tests import check_test
 from scrimp.diagnostics import Diagnostic, Label, Severity, has_errors
 from scrimp.lang import ast
@@ -20,21 +23,33 @@ Overrides = Mapping[str, str | float | bool]
 
 
 def check_files(
-    files: Sequence[ast.PolicyFile], catalogue: Catalogue, overrides: Overrides | None = None
+    files: Sequence[ast.PolicyFile],
+    catalogue: Catalogue,
+    overrides: Overrides | None = None,
+    *,
+    today: date | None = None,
 ) -> tuple[CheckedSet | None, tuple[Diagnostic, ...]]:
     """All policies, allowances, parameters and tests of a set of files.
 
     Constants belong to their file; everything else to the set. `overrides` are values for parameters, from
-    `scrimp.yaml`. Gives `None` if there is any error; all findings are in the order of the files.
+    `scrimp.yaml`; `today` decides which `disable` comments are due (`None`: none). Gives `None` if there is any
+    error; all findings are in the order of the files.
     """
-    return _Set(files, catalogue, overrides or {}).check()
+    return _Set(files, catalogue, overrides or {}, today).check()
 
 
 class _Set:
-    def __init__(self, files: Sequence[ast.PolicyFile], catalogue: Catalogue, overrides: Overrides) -> None:
+    def __init__(
+        self,
+        files: Sequence[ast.PolicyFile],
+        catalogue: Catalogue,
+        overrides: Overrides,
+        today: date | None,
+    ) -> None:
         self.files = files
         self.catalogue = catalogue
         self.overrides = overrides
+        self.today = today
         self.reports = [Report(file.source) for file in files]
         self.params: dict[str, Const] = {}
         self.used: set[str] = set()
@@ -44,7 +59,7 @@ class _Set:
         """Names first, then what uses them."""
         self._duplicates()
         for file, report in self._each():
-            self._versions(file, report)
+            self._uses(file, report)
             for item in file.items:
                 if isinstance(item, ast.Param):
                     self._param(item, report)
@@ -62,10 +77,13 @@ class _Set:
         policies = self._policies(scopes)
         tests = self._tests(scopes, policies)
         self._unused(scopes)
+        self._hiding()
         found = tuple(
             diagnostic
-            for report in self.reports
-            for diagnostic in sorted(report.found, key=lambda one: one.span.start if one.span else 0)
+            for file, report in self._each()
+            for diagnostic in sorted(
+                silence(file, report.found, self.today), key=lambda one: one.span.start if one.span else 0
+            )
         )
         if has_errors(found):
             return None, found
@@ -87,20 +105,22 @@ class _Set:
     def _each(self) -> Iterator[tuple[ast.PolicyFile, Report]]:
         yield from zip(self.files, self.reports, strict=True)
 
-    def _versions(self, file: ast.PolicyFile, report: Report) -> None:
-        if file.version is not None and file.version.number != 1:
-            report.error(
-                "SCR223", f"version {file.version.number} of the language is not known", file.version.span
-            )
+    def _uses(self, file: ast.PolicyFile, report: Report) -> None:
         for item in file.items:
             if isinstance(item, ast.Use):
                 report.error("SCR223", f"`use {item.what}` is not available in this version", item.span)
 
     def _duplicates(self) -> None:
         seen: dict[tuple[str, str], tuple[Report, ast.Word]] = {}
+        params = {
+            item.name.value for file in self.files for item in file.items if isinstance(item, ast.Param)
+        }
         for file, report in self._each():
             for item in file.items:
-                if isinstance(item, ast.Policy | ast.Allowance | ast.Param | ast.Const):
+                if isinstance(item, ast.Const) and item.name.value in params:
+                    message = f"`{item.name.value}` is a parameter, too"
+                    report.error("SCR206", message, item.name.span, hint="choose another name")
+                elif isinstance(item, ast.Policy | ast.Allowance | ast.Param | ast.Const):
                     group = "policy" if isinstance(item, ast.Policy) else "name"
                     place = f"{group}:{file.source.path}" if isinstance(item, ast.Const) else group
                     key = (place, item.name.value)
@@ -141,6 +161,9 @@ class _Set:
             return
         value = self._overridden(item, default, report)
         known = [bound for bound in bounds if bound is not None]
+        if known and not wanted.is_number:
+            report.error("SCR205", f"a {wanted} has no bounds", known[0].span, hint="leave `within` out")
+            return
         if known and not (_number(known[0]) <= _number(value) <= _number(known[1])):
             report.error(
                 "SCR219",
@@ -195,6 +218,7 @@ class _Set:
                 if isinstance(item, ast.Policy):
                     checked = check_policy(item, scope)
                     if checked is not None:
+                        check_meaning(checked, self.catalogue, scope.report)
                         policies.append(checked)
         return policies
 
@@ -213,12 +237,43 @@ class _Set:
         return tests
 
     def _unused(self, scopes: Sequence[Scope]) -> None:
+        shared = {
+            clause.name.value
+            for _, clause in self._clauses(self.files)
+            if isinstance(clause, ast.UsesAllowance)
+        }
         for file, scope in zip(self.files, scopes, strict=True):
             if any(one.severity is Severity.ERROR for one in scope.report.found):
                 continue
             for item in file.items:
-                if isinstance(item, ast.Const | ast.Param) and item.name.value not in self.used:
+                known = shared if isinstance(item, ast.Allowance) else self.used
+                if isinstance(item, ast.Const | ast.Param | ast.Allowance) and item.name.value not in known:
                     scope.report.warning("SCR301", f"`{item.name.value}` is never used", item.name.span)
+
+    def _clauses(self, files: Sequence[ast.PolicyFile]) -> Iterator[tuple[ast.Policy, ast.Clause]]:
+        for file in files:
+            for item in file.items:
+                if isinstance(item, ast.Policy):
+                    yield from ((item, clause) for clause in item.clauses)
+
+    def _hiding(self) -> None:
+        """Constants and parameters that have the name of a field of a kind that policies of their reach look at."""
+        for file, report in self._each():
+            for item in file.items:
+                if not isinstance(item, ast.Const | ast.Param):
+                    continue
+                reach = (file,) if isinstance(item, ast.Const) else self.files
+                targets = {
+                    clause.kind.value for _, clause in self._clauses(reach) if isinstance(clause, ast.Target)
+                }
+                for kind in sorted(targets & set(self.catalogue.kinds)):
+                    if item.name.value in self.catalogue.kinds[kind].fields:
+                        report.warning(
+                            "SCR302",
+                            f"`{item.name.value}` hides the field of `{kind}`",
+                            item.name.span,
+                            hint=f"choose another name; `{kind}.{item.name.value}` still means the field",
+                        )
 
 
 def _number(value: Const) -> float:

@@ -23,6 +23,8 @@ class Report:
         """A mistake that refuses the file."""
         self.found.append(Diagnostic(code, message, self.source, span, note, labels, hint))
 
-    def warning(self, code: str, message: str, span: Span, *, hint: str = "") -> None:
+    def warning(
+        self, code: str, message: str, span: Span, *, hint: str = "", labels: tuple[Label, ...] = ()
+    ) -> None:
         """Something that is legal and probably not meant."""
-        self.found.append(Diagnostic(code, message, self.source, span, hint=hint, severity=Severity.WARNING))
+        self.found.append(Diagnostic(code, message, self.source, span, "", labels, hint, Severity.WARNING))

@@ -1,0 +1,83 @@
+"""What a policy's clauses cost to evaluate: how many series are read for a target, and how many samples of them."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scrimp.model.expression import (
+    Aggregate,
+    Apply,
+    Arithmetic,
+    Compare,
+    Const,
+    Expression,
+    Field,
+    IsKnown,
+    KnownElse,
+    Logic,
+    Membership,
+    Not,
+    Window,
+)
+from scrimp.model.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseCost:
+    """Of one clause (`target`, `when`, …): the distinct fields and windows it reads, and their samples, for each row."""
+
+    clause: str
+    series: int
+    samples: int
+
+
+def clause_costs(policy: Policy, interval_s: float) -> tuple[ClauseCost, ...]:
+    """The cost of each clause that has a condition, where sources sample every `interval_s` seconds."""
+    guards = (*policy.guards.ensure, *policy.guards.halt, *policy.guards.save)
+    args = tuple(value for call in policy.do for value in call.args.values())
+    clauses: dict[str, tuple[Expression, ...]] = {
+        "target": (policy.where,) if policy.where is not None else (),
+        "when": (policy.when.expression,),
+        "do": args,
+        "undo": (policy.undo.expression,) if policy.undo is not None else (),
+        "guard": guards,
+    }
+    found = []
+    for clause, expressions in clauses.items():
+        reads = {read for one in expressions for read in _reads(one)}
+        samples = sum(max(1, math.ceil(over_s / interval_s)) for _, over_s in reads)
+        if reads:
+            found.append(ClauseCost(clause, len(reads), samples))
+    return tuple(found)
+
+
+def _reads(expression: Expression) -> Iterator[tuple[tuple[str, str, str, str | None], float]]:
+    """The fields that are read, each with how far back (0: the newest sample)."""
+    match expression:
+        case Field():
+            yield (expression.kind, expression.name, expression.scope, expression.row), 0.0
+        case Window():
+            (field, _), *_ = _reads(expression.field)
+            yield field, expression.over_s
+        case _:
+            for operand in _operands(expression):
+                yield from _reads(operand)
+
+
+def _operands(expression: Expression) -> Iterator[Expression]:
+    match expression:
+        case Arithmetic() | Compare():
+            yield from (expression.left, expression.right)
+        case Apply():
+            yield from expression.args
+        case Not() | IsKnown() | Membership():
+            yield expression.operand
+        case KnownElse():
+            yield from (expression.operand, expression.default)
+        case Logic():
+            yield from expression.operands
+        case Aggregate():
+            yield from (part for join in expression.joins for part in join)
+            yield from (part for part in (expression.value, expression.inner) if part is not None)
+        case Const() | Field() | Window():
+            return
