@@ -49,6 +49,16 @@ def test_a_change_is_loaded_once_it_is_quiet_and_told_by_policy(folder: PolicyFo
     assert not folder.pending
 
 
+def test_a_change_is_found_without_any_event(folder: PolicyFolder) -> None:
+    """A change before the watch began, or on a file system that tells nothing."""
+    loaded(folder)
+    assert (folder.poll(100.0), folder.poll(101.0)) == (None, None)
+    (folder.paths[0] / "two.scrimp").write_text(good("two"))
+    assert [folder.poll(at_s) for at_s in (102.0, 159.0)] == [None, None]
+    assert folder.poll(160.0) is None
+    assert isinstance(folder.poll(161.0), Reloaded)
+
+
 def test_a_bad_file_leaves_the_last_good_set(folder: PolicyFolder) -> None:
     """A typo must not switch off what guards the fleet."""
     digest = loaded(folder)

@@ -16,6 +16,9 @@ from scrimp.reload.git import Commit, commit_of
 from scrimp.reload.load import Loaded, read_sources
 
 SETTLE_S = 0.5  # an editor writes a file in several steps, and a checkout many files: wait until it is quiet
+LOOK_EVERY_S = (
+    60.0  # network and overlay file systems lose events, and a folder that is replaced loses its watch
+)
 READ_ONLY = ("opened", "closed_no_write")
 
 
@@ -63,6 +66,7 @@ class PolicyFolder:
         self._settle_s = settle_s
         self._touched = threading.Event()
         self._changed_s: float | None = None
+        self._looked_s = float("-inf")
         self._seen: tuple[tuple[Source, ...], tuple[Diagnostic, ...]] | None = None
         self._observer = Observer()
         self._watching = False
@@ -93,11 +97,12 @@ class PolicyFolder:
     def poll(self, now_s: float) -> Reloaded | Rejected | None:
         """What became of changes since the last call: a new set, its rejection, or nothing to tell.
 
-        Call it at any rate, at least once per `settle_s` while `pending`.
+        Call it at any rate, at least once per `settle_s` while `pending`. Now and then it looks without being told.
         """
-        if self._touched.is_set():
+        overdue = not 0.0 <= now_s - self._looked_s < LOOK_EVERY_S
+        if self._touched.is_set() or (overdue and self._changed_s is None):
             self._touched.clear()
-            self._changed_s = now_s
+            self._changed_s = self._looked_s = now_s
         if self._changed_s is None or now_s - self._changed_s < self._settle_s:
             return None
         self._changed_s = None
