@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,6 +13,9 @@ from scrimp.cli._files import configuration
 from scrimp.cli._screen import coloured, width
 from scrimp.cli._session import exit_code
 from scrimp.diagnostics import Diagnostic, Severity, has_errors, render_json, render_text
+
+if TYPE_CHECKING:
+    from scrimp.reload import Loaded
 
 
 @click.command()
@@ -34,7 +38,7 @@ def command(paths: tuple[Path, ...], *, strict: bool, output: Literal["text", "j
         raise click.exceptions.Exit(ExitCode.WRONG)
     code = exit_code(found, strict=strict)
     if output == "json":
-        click.echo(json.dumps({"scrimp": "check/1", "findings": render_json(found)}, indent=2))
+        click.echo(json.dumps(_as_json(loaded, found), indent=2))
     elif output == "github":
         for one in found:
             click.echo(_annotation(one))
@@ -51,10 +55,26 @@ def command(paths: tuple[Path, ...], *, strict: bool, output: Literal["text", "j
 def _annotation(one: Diagnostic) -> str:
     """A workflow command that marks the line in a review."""
     level = "error" if one.severity is Severity.ERROR else "warning"
-    place = ""
+    places: dict[str, str | int] = {}
     if one.source is not None:
-        at = one.source.place(one.span.start) if one.span else None
-        place = f" file={one.source.path}" + (f",line={at.line},col={at.column}" if at else "")
+        places["file"] = one.source.path
+        if one.span is not None:
+            at = one.source.place(one.span.start)
+            places |= {"line": at.line, "col": at.column}
+    places["title"] = one.code
+    properties = ",".join(f"{name}={_escaped(str(value), ':', ',')}" for name, value in places.items())
     hint = f" ({one.hint})" if one.hint else ""
-    text = f"{one.message}{hint}".replace("%", "%25").replace("\n", "%0A")
-    return f"::{level}{place},title={one.code}::{text}"
+    return f"::{level} {properties}::{_escaped(f'{one.message}{hint}')}"
+
+
+def _escaped(text: str, *more: str) -> str:
+    """A workflow command ends at its line's end, a property at a comma."""
+    for char in ("%", "\r", "\n", *more):
+        text = text.replace(char, f"%{ord(char):02X}")
+    return text
+
+
+def _as_json(loaded: "Loaded", found: Sequence[Diagnostic]) -> dict[str, object]:
+    errors = sum(one.severity is Severity.ERROR for one in found)
+    summary = {"files": len(loaded.sources), "errors": errors, "warnings": len(found) - errors}
+    return {"scrimp": "check/1", "findings": render_json(found), "summary": summary}

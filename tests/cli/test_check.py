@@ -1,0 +1,65 @@
+"""`scrimp check`."""
+
+import json
+from pathlib import Path
+
+from tests.cli.command import BROKEN, POLICIES, Shell
+
+
+def test_a_sound_folder_passes(scrimp: Shell) -> None:
+    ran = scrimp("check")
+    assert (ran.code, ran.out) == (0, "")
+    assert "1 policies, 1 tests" in ran.err
+
+
+def test_findings_are_the_result(scrimp: Shell, folder: Path) -> None:
+    """Findings go to stdout, and say no."""
+    (folder / "policies" / "bad.scrimp").write_text(BROKEN.replace("shrink_idle", "other"))
+    ran = scrimp("check", "policies")
+    assert ran.code == 1
+    assert "gpu_utilisation" in ran.out
+    assert "bad.scrimp:9:12" in ran.out
+
+
+def test_json_has_places_and_counts(scrimp: Shell, folder: Path) -> None:
+    (folder / "policies" / "idle.scrimp").write_text(BROKEN)
+    ran = scrimp("check", "--output", "json")
+    found = json.loads(ran.out)
+    assert (ran.code, found["scrimp"]) == (1, "check/1")
+    assert found["summary"] == {"files": 1, "errors": 1, "warnings": 0}
+    assert (found["findings"][0]["line"], found["findings"][0]["column"]) == (9, 12)
+
+
+def test_github_lines_are_escaped(scrimp: Shell, folder: Path) -> None:
+    """A workflow command ends at the line's end, and its properties at a comma."""
+    (folder / "a,b.scrimp").write_text(BROKEN)
+    ran = scrimp("check", "a,b.scrimp", "--output", "github")
+    assert ran.code == 1
+    assert ran.out.startswith("::error file=a%2Cb.scrimp,line=9,col=12,")
+    assert len(ran.out.splitlines()) == 1
+
+
+def test_strict_takes_warnings_for_errors(scrimp: Shell, folder: Path) -> None:
+    unused = POLICIES.replace("scrimp 1\n", "scrimp 1\nparam spare: ratio = 5%\n")
+    (folder / "policies" / "idle.scrimp").write_text(unused)
+    assert scrimp("check").code == 0
+    assert scrimp("check", "--strict").code == 1
+
+
+def test_a_file_that_is_no_text_is_refused(scrimp: Shell, folder: Path) -> None:
+    (folder / "policies" / "idle.scrimp").write_bytes(b"\xff\xfe\x00")
+    ran = scrimp("check")
+    assert (ran.code, ran.out) == (2, "")
+    assert "SCR405" in ran.err
+    assert "not UTF-8" in ran.err
+
+
+def test_bad_usage(scrimp: Shell, folder: Path) -> None:
+    """A path that is not there, a folder without policies, a broken configuration: exit code 2."""
+    (folder / "empty").mkdir()
+    assert scrimp("check", "nowhere").code == 2
+    assert scrimp("check", "empty").code == 2
+    (folder / "scrimp.yaml").write_text("polices: x\n")
+    ran = scrimp("check")
+    assert (ran.code, ran.out) == (2, "")
+    assert "did you mean `policies`?" in ran.err

@@ -1,0 +1,97 @@
+"""`approve`, `deny`, `pause`, `resume`: what people say to the engine."""
+
+import time
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Shell
+
+from scrimp.model.ledger import Approval
+from scrimp.store import open_store, visit_store
+
+
+@pytest.fixture
+def asked(folder: Path) -> Path:
+    """A state folder with one open request, and one that has lapsed."""
+    now_s = time.time()
+    store = open_store(folder / ".scrimp", time.time)
+    store.record_requests(
+        {
+            "open": Approval("open", "shrink_idle", "node_group/a", now_s, now_s + 3600),
+            "late": Approval("late", "shrink_idle", "node_group/b", now_s - 60, now_s - 30),
+        }
+    )
+    store.close()
+    return folder
+
+
+def answer(folder: Path, name: str) -> Approval:
+    with visit_store(folder / ".scrimp", time.time) as visit:
+        return visit.load_ledger().approvals[name]
+
+
+@pytest.mark.parametrize(("command", "granted"), [("approve", True), ("deny", False)])
+def test_an_answer_is_kept_with_its_actor(scrimp: Shell, asked: Path, command: str, granted: bool) -> None:
+    ran = scrimp(command, "open", "--actor", "dana")
+    assert ran.code == 0
+    assert "shrink_idle on node_group/a" in ran.out
+    assert (answer(asked, "open").granted, answer(asked, "open").actor) == (granted, "dana")
+
+
+@pytest.mark.parametrize("command", ["approve", "deny"])
+@pytest.mark.parametrize(
+    ("name", "said"), [("none", "no request for approval `none`"), ("late", "has lapsed")]
+)
+def test_what_does_not_wait_cannot_be_answered(
+    scrimp: Shell, asked: Path, command: str, name: str, said: str
+) -> None:
+    ran = scrimp(command, name)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert answer(asked, "open").granted is None
+
+
+def test_an_answer_stands(scrimp: Shell, asked: Path) -> None:
+    """Who comes second is told so, and changes nothing."""
+    assert scrimp("deny", "open", "--actor", "dana").code == 0
+    assert scrimp("approve", "open", "--actor", "kim").code == 2
+    assert answer(asked, "open").granted is False
+
+
+def test_pause_holds_until_resume(scrimp: Shell, folder: Path) -> None:
+    """The kill switch works before the engine has ever run, and its flags are read from the environment too."""
+    assert scrimp("pause", "--reason", "release", "--actor", "dana").code == 0
+    with visit_store(folder / ".scrimp", time.time) as visit:
+        pause = visit.load_ledger().pause
+    assert pause is not None
+    assert (pause.actor, pause.reason) == ("dana", "release")
+    assert scrimp("pause").out == "paused already, by dana\n"
+    assert scrimp("resume").out == "resumed\n"
+    assert scrimp("resume").out == "was not paused\n"
+
+
+def test_flags_are_read_from_the_environment(
+    scrimp: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIMP_PAUSE_ACTOR", "robot")
+    monkeypatch.setenv("SCRIMP_PAUSE_STORE", "elsewhere")
+    assert scrimp("pause").code == 0
+    assert (folder / "elsewhere" / "scrimp.db").exists()
+
+
+@pytest.mark.parametrize("arguments", [("approve", "x"), ("deny", "x"), ("resume",), ("audit", "verify")])
+def test_where_nothing_ran_there_is_nothing_to_say(
+    scrimp: Shell, folder: Path, arguments: tuple[str, ...]
+) -> None:
+    """A mistyped folder must not become a new, empty state."""
+    ran = scrimp(*arguments)
+    assert ran.code == 2
+    assert "nothing has run here yet" in ran.err
+    assert not (folder / ".scrimp").exists()
+
+
+def test_a_state_folder_that_cannot_be_made_is_a_failure(scrimp: Shell, folder: Path) -> None:
+    (folder / "file").write_text("")
+    ran = scrimp("pause", "--store", "file/state")
+    assert ran.code == 3
+    assert "SCR801" in ran.err

@@ -1,0 +1,96 @@
+"""`scrimp plan`."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from tests.cli.command import BROKEN, POLICIES, SNAPSHOT, Shell
+
+from scrimp_schemas import text
+
+GUARDED = POLICIES.replace("shrink_idle", "ask_first").replace("enforce", "approve").replace("40", "30")
+PATIENT = POLICIES.replace("shrink_idle", "wait").replace("< 15%", "< 15% for 1h")
+
+
+def test_json_is_the_contract(scrimp: Shell) -> None:
+    """Others rely on these fields: an act, an unknown, a false."""
+    ran = scrimp("plan", "--snapshot", "now.json", "--output", "json")
+    plan = json.loads(ran.out)
+    assert (ran.code, plan["scrimp"], plan["at"]) == (0, "plan/1", "2026-11-23T12:00:00Z")
+    act, unknown = plan["decisions"]
+    assert (act["policy"], act["target"], act["verdict"]) == ("shrink_idle", "node_group/audio-a", "act")
+    assert act["values"] == {"gpu_utilization": 0.08}
+    assert (act["actions"][0]["before"], act["actions"][0]["after"]) == ({"size": 10}, {"size": 5})
+    assert act["actions"][0]["saving_per_hour"] == {"amount": 15.0, "currency": "USD"}
+    assert (unknown["target"], unknown["verdict"]) == ("node_group/dark", "unknown")
+    summary = plan["summary"]
+    assert [summary[key] for key in ("act", "unknown", "false", "no_change")] == [1, 1, 1, 0]
+    assert summary["saving_per_hour"] == {"amount": 15.0, "currency": "USD"}
+
+
+@pytest.mark.parametrize("policies", [POLICIES, GUARDED, PATIENT, POLICIES + GUARDED.partition("\n")[2]])
+def test_json_obeys_its_schema(scrimp: Shell, folder: Path, policies: str) -> None:
+    (folder / "policies" / "idle.scrimp").write_text(policies)
+    plan = json.loads(scrimp("plan", "--snapshot", "now.json", "--output", "json").out)
+    assert len(plan["decisions"]) >= 2
+    jsonschema.validate(plan, json.loads(text("plan.schema.json")))
+
+
+def test_the_currency_is_the_snapshots(scrimp: Shell, folder: Path) -> None:
+    (folder / "now.json").write_text(SNAPSHOT.replace('"at"', '"currency": "EUR", "at"'))
+    (folder / "policies" / "idle.scrimp").write_text(POLICIES.replace("$4/h", "€4/h"))
+    plan = json.loads(scrimp("plan", "--snapshot", "now.json", "--output", "json").out)
+    assert plan["summary"]["saving_per_hour"] == {"amount": 15.0, "currency": "EUR"}
+
+
+def test_text_fits_eighty_columns(scrimp: Shell, folder: Path) -> None:
+    """A plan is read in terminals and in reviews."""
+    long = POLICIES.replace(
+        "< 15%", "< 15% and size > 1 and price_per_hour > $1/h and known(zone, else 0) == 0"
+    )
+    (folder / "policies" / "idle.scrimp").write_text(long.replace(" and known(zone, else 0) == 0", ""))
+    ran = scrimp("plan", "--snapshot", "now.json")
+    assert ran.code == 0
+    assert max(len(line) for line in ran.out.splitlines()) <= 80
+    assert "node_group/audio-a" in ran.out
+    assert "$15.00/h" in ran.out
+
+
+def test_detailed_exit_code_says_that_something_would_be_done(scrimp: Shell) -> None:
+    assert scrimp("plan", "--snapshot", "now.json", "--detailed-exitcode").code == 10
+    capped = ("plan", "--snapshot", "now.json", "--detailed-exitcode", "--mode-cap", "dry_run")
+    assert scrimp(*capped).code == 0
+
+
+def test_the_configured_cap_cannot_be_raised(scrimp: Shell, folder: Path) -> None:
+    """The flag can only take away."""
+    (folder / "scrimp.yaml").write_text("mode_cap: dry_run\n")
+    ran = scrimp("plan", "--snapshot", "now.json", "--mode-cap", "enforce", "--output", "json")
+    assert json.loads(ran.out)["decisions"][0]["verdict"] == "dry_run"
+
+
+def test_the_ledger_of_the_state_folder_counts(scrimp: Shell) -> None:
+    """A plan under the kill switch shows what the engine would do: nothing."""
+    assert scrimp("pause", "--actor", "dana").code == 0
+    ran = scrimp("plan", "--snapshot", "now.json", "--output", "json", "--detailed-exitcode")
+    assert (ran.code, json.loads(ran.out)["decisions"][0]["verdict"]) == (0, "paused")
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"scrimp": "snapshot/1"}', "\x00"])
+def test_a_bad_snapshot_is_refused(scrimp: Shell, folder: Path, content: str | None) -> None:
+    if content is not None:
+        (folder / "bad.json").write_text(content)
+    ran = scrimp("plan", "--snapshot", "bad.json", "--output", "json")
+    assert (ran.code, ran.out) == (2, "")
+    assert "Traceback" not in ran.err
+    assert "SCR50" in ran.err
+
+
+def test_bad_policies_and_bad_usage_are_refused(scrimp: Shell, folder: Path) -> None:
+    (folder / "bad.scrimp").write_text(BROKEN)
+    ran = scrimp("plan", "--snapshot", "now.json", "--policies", "bad.scrimp")
+    assert (ran.code, ran.out) == (2, "")
+    assert "gpu_utilisation" in ran.err
+    assert scrimp("plan", "--snapshot", "now.json", "--policies", "nowhere").code == 2
+    assert scrimp("plan", "--snapshot", "now.json", "--mode-cap", "full").code == 2
