@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,10 @@ def sleeper(tmp_path: Path):
     registry = FolderRegistry(tmp_path)
     marks = {"SCRIMP_WORKER_DIR": str(registry.worker_dir), "SCRIMP_JOB": "audio/audio-0"}
     process = subprocess.Popen(["/bin/sleep", "60"], env=marks, start_new_session=True)
+    environment = Path(f"/proc/{process.pid}/environ")
+    until = time.monotonic() + 10
+    while not environment.read_bytes() and time.monotonic() < until:
+        pass  # the kernel lets the parent go on a moment before the new program's environment can be read
     yield process
     process.kill()
     process.wait()
