@@ -103,6 +103,8 @@ def _same_kind(wanted: Type, given: Type) -> bool:
 
 def _complete(call: ast.ActionCall, spec: ActionSpec, typer: Typer) -> bool:
     given = {arg.name.value for arg in call.args}
+    if not given <= {param.name for param in spec.params}:
+        return False  # a name that it does not have was reported, and may be meant for one that is missing
     missing = [param.name for param in spec.params if param.required and param.name not in given]
     if missing:
         typer.report.error("SCR213", f"`{spec.name}` needs `{missing[0]}`", call.span)

@@ -322,8 +322,10 @@ class Typer:
     def _pattern(self, pattern: Const) -> bool:
         import re2  # noqa: PLC0415 - only where a pattern is used
 
+        options = re2.Options()
+        options.log_errors = False  # it would write to standard error by itself
         try:
-            re2.compile(str(pattern.value))
+            re2.compile(str(pattern.value), options)
         except re2.error as error:
             self.report.error("SCR226", f"wrong pattern: {error}", pattern.span)
             return False
