@@ -263,3 +263,11 @@ def test_row_order_does_not_matter(tmp_path: Path) -> None:
     one = [d.as_json() for d in plan(tmp_path, text, {"node_group": rows}).decisions()]
     other = [d.as_json() for d in plan(tmp_path, text, {"node_group": rows[::-1]}).decisions()]
     assert one == other
+
+
+def test_unknown_in_a_guard_blocks(tmp_path: Path) -> None:
+    """An `ensure` or a `halt` that cannot be read is no leave to act."""
+    for guard in ("ensure queue_depth == 0", "halt if queue_depth > 0"):
+        text = HEAD + IDLE + f"  guard {{ {guard} }}\n}}"
+        found = plan(tmp_path, text, {"node_group": [group("a"), group("b", queue_depth=0)]})
+        assert verdicts(found) == {("p", "node_group/a"): "guarded", ("p", "node_group/b"): "act"}
