@@ -176,7 +176,7 @@ class Frame:
         ]
         groups = group(joins, len(table), len(outer) if joins else 1)
         result = aggregate(expression.fn, members(found_predicate, found_value, len(table)), groups)
-        return _of_partial(result) if table.partial else result
+        return _of_partial(expression.fn, result) if table.partial else result
 
 
 def column_of(table: Table, name: str) -> Column | None:
@@ -195,10 +195,10 @@ def fresh(column: Column, stale_s: float | None) -> Bools:
     return young
 
 
-def _of_partial(result: Result) -> Result:
+def _of_partial(fn: str, result: Result) -> Result:
     """An aggregate over a kind of which a source failed: rows may be missing, so only a true `any` or a false `all` is sure."""
     if isinstance(result, Truths):
-        return result
+        return Truths(result.true, NO) if fn == "any" else Truths(NO, result.false)
     assert isinstance(result, Numbers)
     return Numbers(result.values, np.zeros_like(result.valid))
 
