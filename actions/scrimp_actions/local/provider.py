@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scrimp.api import ActionResult, OutsideError, PlannedAction, Probe, Reached, Refusal, Services
+from scrimp_actions.factory import Factory
 from scrimp_actions.keys import KeyStore
 from scrimp_actions.local.controls import Batches, Checkpoints, Runs, split
 from scrimp_actions.local.jobs import Jobs
 from scrimp_actions.local.sizes import Sizes
+from scrimp_actions.specs import SPECS
 
 TERM_GRACE_S = 5.0
 SETTLE_S = 0.3
@@ -97,3 +99,10 @@ def build(config: Mapping[str, Any], services: Services) -> LocalProvider:
         parts |= {(kind, action): batches for kind in ("job", "operation")}
     parts |= {("job", action): runs for action in ("pause_non_critical", "resume_paused")}
     return LocalProvider(jobs, keys, parts)
+
+
+NAMES = (
+    *("scale_down", "scale_up", "reduce_batch_size", "increase_batch_size"),
+    *("pause_non_critical", "resume_paused", "checkpoint"),
+)
+FACTORY = Factory(tuple(SPECS[name] for name in NAMES), build)
