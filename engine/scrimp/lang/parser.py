@@ -84,7 +84,10 @@ class _Parser:
             if token.kind == WORD and token.text in ("policy", "allowance", "test"):
                 item = self.block_item(token)
             elif token.kind == WORD and token.text in ITEMS:
+                start = cursor.at
                 item = self.statement("line", ITEMS)
+                if item is None:
+                    self.skip("line", start)
             elif token.kind == "}":
                 cursor.report(
                     "SCR102",

@@ -1,0 +1,137 @@
+"""Whatever is typed into a file, the parser gives a tree and findings, and raises nothing."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.checking import check_texts
+
+from scrimp.diagnostics import Source, render_text
+from scrimp.lang import parse, parse_expression
+from scrimp.lang.parser import MAX_CHARACTERS
+
+_ROOT = Path(__file__).parents[2]
+_FILES = [
+    _ROOT / "tests" / "corpus" / "check" / "example.scrimp",
+    *sorted((_ROOT / "policies").glob("*.scrimp")),
+]
+_TEXTS = [path.read_text(encoding="utf-8") for path in _FILES]
+_PIECES = st.sampled_from(
+    [
+        *"{}()[],.=<>+-*/%$€\"'#\\!|&;:_",
+        "\n",
+        " ",
+        *(
+            "policy a {",
+            "test a",
+            "when",
+            "do",
+            "for",
+            "over",
+            "where",
+            "and",
+            "not",
+            "guard {",
+            "limit",
+            "known(",
+        ),
+        *(
+            "30m",
+            "5%",
+            "$4/h",
+            "16GiB",
+            "1_0",
+            "x9",
+            "0",
+            "size",
+            "node_group",
+            "max(",
+            "5min",
+            "9" * 5000,
+            "\ud7ff",
+        ),
+    ]
+)
+
+
+def _look(text: str) -> None:
+    """Parse, check and show a text; findings are in order, and stand within it."""
+    source = Source("a.scrimp", text)
+    _, found = parse(source)
+    starts = [one.span.start for one in found if one.span]
+    assert starts == sorted(starts)
+    assert all(0 <= one.span.start <= one.span.end <= len(text) for one in found if one.span)
+    render_text([*found, *check_texts([text])[1]], colour=True)
+
+
+@given(st.text(max_size=200))
+def test_any_text_gives_findings_and_no_exception(text):
+    """A user's mistake is a value, whatever the mistake."""
+    _look(text)
+    parse_expression(Source("a", text))
+
+
+@given(st.lists(_PIECES, max_size=40).map("".join))
+def test_any_run_of_tokens_gives_findings_and_no_exception(text):
+    """Random text seldom gets past the lexer; runs of the language's own tokens do."""
+    _look("scrimp 1\n" + text)
+    parse_expression(Source("a", text))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_valid_file_with_a_change_gives_findings_and_no_exception(data):
+    """Files as they are while somebody types: a piece cut out, doubled or put in."""
+    text = data.draw(st.sampled_from(_TEXTS))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 30)))
+        put = data.draw(st.one_of(st.just(""), _PIECES, st.just(text[start:end] * 2)))
+        text = text[:start] + put + text[end:]
+    _look(text)
+
+
+@pytest.mark.parametrize("path", _FILES, ids=[path.stem for path in _FILES])
+def test_valid_file_has_no_findings(path):
+    """The example of the specification and the library are in the language."""
+    assert parse(Source(path.name, path.read_text(encoding="utf-8")))[1] == ()
+
+
+@pytest.mark.parametrize("text", _TEXTS, ids=[path.stem for path in _FILES])
+def test_no_comment_is_lost(text):
+    """Comments belong to the tree, so that the formatter can keep them."""
+    file, _ = parse(Source("a", text))
+    assert len(file.comments) == text.count("#")
+
+
+@pytest.mark.parametrize(
+    "expression", ["(" * 150 + "1" + ")" * 150, "not " * 150 + "a", "- " * 150 + "1", "1" + " + 1" * 150]
+)
+def test_deep_nesting_is_refused(expression):
+    """No input exhausts the stack: what nests beyond the limit is a finding."""
+    _, found = parse(Source("a", f"scrimp 1\nconst a = {expression}\n"))
+    assert [one.code for one in found] == ["SCR110"]
+
+
+def test_file_beyond_the_limit_is_refused():
+    """A million characters are read, one more is not."""
+    _, found = parse(Source("a", "scrimp 1" + "\n" * MAX_CHARACTERS))
+    assert [one.code for one in found] == ["SCR111"]
+    assert parse(Source("a", "scrimp 1" + "\n" * (MAX_CHARACTERS - 8)))[1] == ()
+
+
+def test_flood_of_mistakes_ends():
+    """A file of another kind gives some findings, not one for each of its bytes."""
+    _, found = parse(Source("a", "scrimp 1\n" + "const 5\n" * 5000))
+    assert 1 < len(found) < 500
+
+
+def test_expression_ends_with_its_text():
+    """What follows a whole expression is not passed over."""
+    node, found = parse_expression(Source("a", "size > 2 size"))
+    assert [one.code for one in found] != []
+    whole, none = parse_expression(Source("a", "avg(gpu_utilization) over 15m < 20%"))
+    assert none == ()
+    assert type(whole).__name__ == "Compare"
+    assert node is None or type(node).__name__ == "Compare"
