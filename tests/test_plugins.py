@@ -1,5 +1,6 @@
 """Plug-ins by entry point: real distributions in a temporary folder."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,9 @@ from textwrap import dedent
 
 import pytest
 
-from scrimp.api import Services
-from scrimp.config import Config, Section
+from scrimp.api import Direction, PlannedAction, Services
+from scrimp.config import Config, Section, parse_config
+from scrimp.diagnostics import Source
 from scrimp.plugins import build_collectors, build_providers, load_actions, load_catalogue
 from scrimp.testing import ManualClock
 from scrimp.worker import FolderChannel, FolderRegistry
@@ -38,6 +40,13 @@ PLUGIN = """
     def shapeless(config, services):
         return SimpleNamespace(name="x")
 
+"""
+WHOLE = """\
+price_per_core_hour: 0.5
+collectors:
+  host: {}
+webhooks:
+  oncall: {url: "https://hooks.test/x"}
 """
 POINTS = """
     [scrimp.providers]
@@ -113,7 +122,7 @@ def test_configured_providers_come_first_and_local_needs_no_section(
 ) -> None:
     sections = (Section("mine", "good"), Section("broken", "broken"), Section("other", "god"))
     built, findings = build_providers(config(tmp_path, providers=sections), services)
-    assert [one.name for one in built] == ["mine", "local"]
+    assert [one.name for one in built] == ["mine", "local", "notify"]
     assert [one.code for one in findings] == ["SCR406", "SCR406"]
     assert findings[1].hint == "did you mean `good`?"
 
@@ -133,3 +142,19 @@ def test_a_bad_collector_is_told_and_the_rest_load(tmp_path: Path, services: Ser
     assert messages[0] == "collector `needy`: its section needs `url`"
     assert messages[1] == "collector `shapeless`: it lacks `interval_s`, `covers`, `collect`"
     assert messages[2] == "collector `a` covers kind `jbo`, which the catalogue does not have"
+
+
+def test_webhooks_and_the_price_of_a_core_reach_those_who_use_them(
+    tmp_path: Path, services: Services
+) -> None:
+    """They stand at the top of `scrimp.yaml`, for they describe the team and not one plug-in."""
+    found, _ = parse_config(Source("scrimp.yaml", WHOLE), tmp_path, {})
+    assert found is not None
+    providers, findings = build_providers(found, services)
+    action = PlannedAction("alert", "job/a", {"to": "oncall"}, None, Direction.NEUTRAL, {}, {}, None)
+    notify = next(one for one in providers if one.name == "notify")
+    assert notify.plan(action).startswith("would tell webhook oncall")
+    (host,), more = build_collectors(found, services, load_catalogue())
+    node = next(one for one in host.collect(1.0, deadline_s=5).batches if one.kind == "node")
+    assert node.fields["price_per_hour"][0] == pytest.approx(0.5 * (os.cpu_count() or 1))
+    assert not (*findings, *more)

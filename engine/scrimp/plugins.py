@@ -19,7 +19,7 @@ from scrimp_actions.specs import SPECS
 PROVIDERS = "scrimp.providers"
 COLLECTORS = "scrimp.collectors"
 BUILT_IN = "scrimp_actions."
-ALWAYS = ("local",)  # providers that need no section in `scrimp.yaml`
+ALWAYS = ("local", "notify")  # providers that need no section in `scrimp.yaml`
 PROVIDER_METHODS = ("name", "handles", "plan", "revalidate", "apply", "probe")
 COLLECTOR_METHODS = ("name", "interval_s", "covers", "collect")
 
@@ -63,7 +63,8 @@ def build_providers(config: Config, services: Services) -> tuple[tuple[Provider,
     sections = (*config.providers, *(Section(name, name) for name in ALWAYS if name not in named))
 
     def options(section: Section) -> dict[str, Any]:
-        return {**section.options, "name": section.name}
+        known = {"webhooks": config.webhooks} if section.type == "notify" else {}
+        return {**known, **section.options, "name": section.name}
 
     return _build("provider", PROVIDERS, sections, options, services, PROVIDER_METHODS)
 
@@ -75,7 +76,8 @@ def build_collectors(
 
     def options(section: Section) -> dict[str, Any]:
         interval_s = config.interval_s if section.interval_s is None else section.interval_s
-        return {**section.options, "name": section.name, "interval_s": interval_s}
+        known = {"price_per_core_hour": config.price_per_core_hour} if section.type == "host" else {}
+        return {**known, **section.options, "name": section.name, "interval_s": interval_s}
 
     built: tuple[Collector, ...]
     built, findings = _build("collector", COLLECTORS, config.collectors, options, services, COLLECTOR_METHODS)
