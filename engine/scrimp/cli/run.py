@@ -1,13 +1,13 @@
-"""`scrimp run`: the daemon."""
+"""`scrimp run`: the engine, until it is told to stop."""
 
 import time
-from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
-from scrimp.cli._app import ExitCode, Failed
+from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
-from scrimp.cli._screen import show
+from scrimp.cli._screen import iso, show
 from scrimp.daemon import Alarm, Daemon, Ticked, Told, Unloadable, compose
 from scrimp.model.decision import Mode, Verdict
 from scrimp.reload import Rejected, Reloaded
@@ -20,59 +20,45 @@ from scrimp.store import StoreError, open_store
     "--mode-cap", type=click.Choice([mode.word for mode in Mode]), help="No policy goes further than this."
 )
 def command(*, once: bool, mode_cap: str | None) -> ExitCode:
-    """Run the policies of the working folder against live state, until stopped.
+    """Run the policies of the working folder against live state; SIGTERM or Ctrl-C ends after the current tick.
 
-    What happens is told on stderr, line by line; the audit log has all of it.
+    Every tick is one line on stderr; all that happens is in the audit log.
     """
     config = configuration()
+    if not Path(config.policies).exists():
+        raise Wrong(f"there is no `{config.policies}`")
     alarm = Alarm()
     parts = compose(config, time.time, time.sleep)
     show(parts.findings)
-    cap = Mode[mode_cap.upper()] if mode_cap else None
+    if parts.findings:
+        raise Wrong("not all plug-ins can be used")
     try:
-        store = open_store(config.store, time.time)
-        try:
-            daemon = Daemon(parts, store, alarm, cap, _tell)
+        with open_store(config.store, time.time) as store, alarm.on_signals():
+            daemon = Daemon(parts, store, alarm, Mode[mode_cap.upper()] if mode_cap else None, tell)
             daemon.start()
-            with alarm.on_signals():
-                if once:
-                    daemon.once()
-                else:
-                    daemon.run()
-        finally:
-            store.close()
+            if once:
+                daemon.once()
+            else:
+                daemon.run()
     except Unloadable as error:
         show(error.diagnostics)
-        return ExitCode.WRONG
+        raise Wrong(str(error)) from error
     except StoreError as error:
-        raise Failed(str(error)) from error
+        raise Failed(f"{error} (scrimp explain {error.code})") from error
     return ExitCode.DONE
 
 
-def _tell(told: Told) -> None:
-    """One line per thing that happened."""
-    at = datetime.now(UTC).strftime("%H:%M:%S")
+def tell(told: Told) -> None:
+    """What happens, a line each, on stderr."""
     if isinstance(told, Ticked):
         counts = told.plan.counts()
-        summary = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
-        click.echo(f"{at} tick: {summary or 'nothing to decide'}", err=True)
-        for outcome in told.outcomes:
-            action = outcome.intent.action
-            after = ", ".join(f"{name} = {value}" for name, value in action.after.items())
-            word = outcome.outcome or "in doubt"
-            detail = f": {outcome.detail}" if outcome.detail else ""
-            click.echo(
-                f"{at}   {outcome.intent.policy} {action.action} {action.target} {after} {word}{detail}",
-                err=True,
-            )
+        parts = [f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]]
+        line = f"{iso(round(told.plan.at_s))}  {', '.join([*parts, f'{told.plan.false} false'])}"
+        click.echo(line, err=True)
     elif isinstance(told, Reloaded):
-        found = told.changes
-        click.echo(
-            f"{at} policies: {len(found.added)} added, {len(found.changed)} changed, {len(found.removed)} removed",
-            err=True,
-        )
+        click.echo("policies reloaded", err=True)
     elif isinstance(told, Rejected):
-        click.echo(f"{at} policies have errors; the last good set stays in force", err=True)
         show(told.diagnostics)
+        click.echo("the new policies have errors; the last good ones stay in force", err=True)
     else:
-        click.echo(f"{at} settled {len(told)} acts that an earlier run left in doubt", err=True)
+        click.echo(f"settled what an earlier run left in doubt: {len(told)}", err=True)
