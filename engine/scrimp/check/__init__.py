@@ -1,5 +1,6 @@
 """What a policy file means: names, types and units, clauses and tests, checked against the catalogue."""
 
+from scrimp.check.cost import ClauseCost, clause_costs
 from scrimp.check.files import check_files
 
-__all__ = ["check_files"]
+__all__ = ["ClauseCost", "check_files", "clause_costs"]

@@ -57,14 +57,15 @@ def _arguments(call: ast.ActionCall, spec: ActionSpec, typer: Typer) -> dict[str
         elif arg.name.value in args:
             typer.report.error("SCR213", f"`{arg.name.value}` is given twice", arg.name.span)
             fine = False
-        elif value is None or not _fits(param, value, typer):
+        elif value is None or not fits(param, value, typer):
             fine = False
         else:
             args[arg.name.value] = value
     return args if fine else None
 
 
-def _fits(param: ParamSpec, value: Expression, typer: Typer) -> bool:
+def fits(param: ParamSpec, value: Expression, typer: Typer) -> bool:
+    """Whether a parameter takes this value; if not, it was reported."""
     if not any(_same_kind(wanted, value.type) for wanted in param.types):
         wanted = " or ".join(str(one) for one in param.types)
         typer.report.error(

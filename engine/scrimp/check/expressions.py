@@ -85,7 +85,8 @@ class Typer:
                 f"`{found.text}` is no condition",
                 expr.span,
                 note=str(found.type),
-                hint=f"compare it with something, such as `{found.text} > {example_of(found.type)}`",
+                hint=f"compare it with something, such as "
+                f"`{found.text} {'>' if found.type.is_number else '=='} {example_of(found.type)}`",
             )
             return None
         return found
@@ -186,10 +187,13 @@ class Typer:
         kinds = [kind for kind in (self.kind, self.inner) if kind is not None]
         options = [*self.names.constants, *(name for kind in kinds for name in kind.fields)]
         where = " or ".join(f"`{kind.name}`" for kind in kinds)
-        what = "kind" if name in self.catalogue.kinds else "name"
+        if name in self.catalogue.kinds:
+            hint = f"name a field of it, or aggregate over its rows: `count({name} where …)`"
+            self.report.error("SCR201", f"`{text}` is a kind, not a value", expr.span, hint=hint)
+            return None
         self.report.error(
             "SCR201",
-            f"unknown {what if what == 'name' else 'use of kind'} `{text}`",
+            f"unknown name `{text}`",
             expr.span,
             hint=near(name, options)
             or (
@@ -327,7 +331,10 @@ class Typer:
         try:
             re2.compile(str(pattern.value), options)
         except re2.error as error:
-            self.report.error("SCR226", f"wrong pattern: {error}", pattern.span)
+            told = error.args[0] if error.args else error
+            cause = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+            hint = "patterns are those of RE2, without look-around and back-references"
+            self.report.error("SCR226", f"wrong pattern: {cause}", pattern.span, hint=hint)
             return False
         return True
 
@@ -569,8 +576,11 @@ def fold(expression: Arithmetic) -> Expression:
 
 
 def _unit_hint(wanted: Type, wrong: Expression) -> str:
+    if not (wanted.is_number and wrong.type.is_number):
+        return f"write a {wanted}, such as `{example_of(wanted)}`"
     if isinstance(wrong, Const) and wrong.type == COUNT and isinstance(wrong.value, float):
-        number = f"{wrong.value:g}"
+        share = wanted == RATIO and 0 < wrong.value <= 1
+        number = f"{wrong.value * 100 if share else wrong.value:g}"
         written = {str(RATIO): f"{number}%", str(DURATION): "0s" if wrong.value == 0 else f"{number}m"}.get(
             str(wanted)
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from scrimp.check.expressions import Names, Typer
@@ -150,6 +151,10 @@ class _Set:
             return
         for value in (default, *bounds):
             if value is not None and value.type != wanted:
+                if replace(value.type, currency=None) == replace(wanted, currency=None):
+                    message = f"`{value.text}` is not in {self.catalogue.currency}"
+                    report.error("SCR209", message, value.span, hint="use that currency")
+                    return
                 report.error(
                     "SCR204",
                     f"`{value.text}` is no {item.type.value}",
@@ -163,6 +168,12 @@ class _Set:
         known = [bound for bound in bounds if bound is not None]
         if known and not wanted.is_number:
             report.error("SCR205", f"a {wanted} has no bounds", known[0].span, hint="leave `within` out")
+            return
+        if known and _number(known[0]) > _number(known[1]):
+            hint = "write the least first: `within [1, 10]`"
+            report.error(
+                "SCR219", "nothing is within these bounds", known[0].span.to(known[1].span), hint=hint
+            )
             return
         if known and not (_number(known[0]) <= _number(value) <= _number(known[1])):
             report.error(

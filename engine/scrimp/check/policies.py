@@ -148,6 +148,8 @@ class _Checker:
             for action in known:
                 if action.spec.writes is not None and action.spec.inverse is None:
                     self.report.error("SCR220", f"`{action.spec.name}` cannot be undone", undo_clause.span)
+            if not any(action.spec.writes for action in known):
+                self.report.error("SCR220", "there is nothing to undo", undo_clause.span)
         failure = self.one(ast.OnFailure)
         on_failure = check_action(failure.action, typer) if failure else None
         unknown = self.one(ast.Unknown)

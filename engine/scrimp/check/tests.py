@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from scrimp.check.actions import fits
 from scrimp.check.expressions import Typer
 from scrimp.check.hints import near
 from scrimp.check.policies import Scope
@@ -238,6 +239,10 @@ class _Checker:
                 if amount is None or amount.type.dimension != (-1, 0, 1):
                     self._error("SCR204", "a saving is money an hour", expect.amount.span, "such as `$5/h`")
                     return None
+                if amount.type.currency != self.scope.catalogue.currency:
+                    message = f"`{amount.text}` is not in {self.scope.catalogue.currency}"
+                    self._error("SCR209", message, expect.amount.span, "use that currency")
+                    return None
                 return ExpectedSaving(expect.op, amount)
 
     def _action(self, call: ast.ActionCall) -> Expected | None:
@@ -254,7 +259,7 @@ class _Checker:
                     arg.name.span,
                     near(arg.name.value, params),
                 )
-            elif value is not None:
+            elif value is not None and fits(params[arg.name.value], value, self.values):
                 args[arg.name.value] = value
         return Expected(call.name.value, args)
 
