@@ -4,6 +4,7 @@ It is written from the specification alone and shares nothing with the engine bu
 unknown throughout. The engine must agree with it on everything.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -91,7 +92,10 @@ class Naive:
                 args = [self.number(arg, row, inner) for arg in expression.args]
                 return None if None in args else _SCALARS[expression.fn](*args)
             case Compare():
-                left, right = self.value(expression.left, row, inner), self.value(expression.right, row, inner)
+                left, right = (
+                    self.value(expression.left, row, inner),
+                    self.value(expression.right, row, inner),
+                )
                 return None if left is None or right is None else _COMPARE[expression.op](left, right)
             case Membership():
                 item = self.value(expression.operand, row, inner)
@@ -227,7 +231,7 @@ def window_value(fn: str, samples: list[tuple[float, float]], horizon_s: float =
     if count < 2:
         return None
     if fn in ("increase", "rate"):
-        rises = [b - a if b >= a else b for a, b in zip(values, values[1:], strict=False)]
+        rises = [b - a if b >= a else b for a, b in itertools.pairwise(values)]
         return float(sum(rises)) if fn == "increase" else sum(rises) / (times[-1] - times[0])
     exact = [Fraction(at_s) for at_s in times]
     middle = sum(exact) / count

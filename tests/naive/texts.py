@@ -34,8 +34,15 @@ def counts(draw: DrawFn, scope: str, depth: int) -> str:
             one, other = draw(counts(scope, depth - 1)), draw(counts(scope, depth - 1))
             form = draw(
                 st.sampled_from(
-                    ("min({0}, {1}, 2)", "max({0}, {1})", "abs({0})", "floor({0})", "ceil({0})", "round({0})")
-                    + ("clamp({0}, 0, 2)",)
+                    (
+                        "min({0}, {1}, 2)",
+                        "max({0}, {1})",
+                        "abs({0})",
+                        "floor({0})",
+                        "ceil({0})",
+                        "round({0})",
+                        "clamp({0}, 0, 2)",
+                    )
                 )
             )
             return str(form.format(one, other))

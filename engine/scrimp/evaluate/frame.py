@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from scrimp.compile import Node
-from scrimp.evaluate.aggregates import aggregate, group, members
+from scrimp.evaluate.aggregates import Lane, aggregate, group
 from scrimp.evaluate.columns import (
     NO,
     UNKNOWN_NUMBER,
@@ -58,6 +58,7 @@ class Frame:
         self.now_s = now_s
         self._outer = outer
         self._done: dict[tuple[int, bool], Result] = {}
+        self._lanes: dict[tuple[str, str, tuple[int, ...]], tuple[Lane, ...]] = {}  # grouped once per join
 
     def table(self, kind: str, *, inner: bool = False) -> Table | None:
         """The rows that nodes of a kind run over; `None` if no source reported the kind."""
@@ -174,8 +175,12 @@ class Frame:
             for inner, outer_key in zip(keys[::2], keys[1::2], strict=True)
             if inner is not None and outer_key is not None
         ]
-        groups = group(joins, len(table), len(outer) if joins else 1)
-        result = aggregate(expression.fn, members(found_predicate, found_value, len(table)), groups)
+        by = tuple(key.slot for key in keys if key is not None)
+        lanes = self._lanes.get((node.kind, expression.kind, by))
+        if lanes is None:
+            lanes = group(joins, len(table), len(outer) if joins else 1)
+            self._lanes[node.kind, expression.kind, by] = lanes
+        result = aggregate(expression.fn, found_predicate, found_value, len(table), lanes)
         return _of_partial(expression.fn, result) if table.partial else result
 
 
