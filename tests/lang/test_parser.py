@@ -65,6 +65,7 @@ def _look(text: str) -> None:
     render_text([*found, *check_texts([text])[1]], colour=True)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_gives_findings_and_no_exception(text):
     """A user's mistake is a value, whatever the mistake."""
@@ -72,6 +73,7 @@ def test_any_text_gives_findings_and_no_exception(text):
     parse_expression(Source("a", text))
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES, max_size=40).map("".join))
 def test_any_run_of_tokens_gives_findings_and_no_exception(text):
     """Random text seldom gets past the lexer; runs of the language's own tokens do."""
