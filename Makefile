@@ -12,10 +12,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.installed  ## The policy library over a recorded fleet: its tests, then what it would do, and why
-	$(BIN)/scrimp test policies
-	$(BIN)/scrimp plan --snapshot examples/fleet.json --policies policies
-	$(BIN)/scrimp why shrink_idle_gpu audio-a --snapshot examples/fleet.json --policies policies
+demo: $(VENV)/.installed  ## Watch policies act on real processes of this machine (80 seconds)
+	$(BIN)/scrimp plan --snapshot examples/fleet.json
+	$(BIN)/scrimp demo
 
 test: $(VENV)/.installed-dev  ## Format, lint, strict types, tests, doc checks
 	$(BIN)/ruff format --check $(ROOTS)
