@@ -122,7 +122,7 @@ def product(left: Type, right: Type) -> Type | None:
 def quotient(left: Type, right: Type) -> Type | None:
     """The type of `left / right`; `None` where currencies differ.
 
-    Count by count is a count; the quotient of two other equal dimensions is a ratio.
+    Count by count is a count; the quotient of two other equal dimensions is a ratio, and so is a ratio by a count.
     """
     return _combine(left, right, -1)
 
@@ -135,7 +135,7 @@ def _combine(left: Type, right: Type, sign: int) -> Type | None:
         currency = (left.currency or right.currency) if amount else None
         return Type(Base.NUMBER, time=time, data=data, money=amount, currency=currency)
     if left.dimension == (0, 0, 0):
-        return RATIO if left.ratio and right.ratio else COUNT
+        return RATIO if left.ratio and (right.ratio or sign < 0) else COUNT
     return RATIO if sign < 0 else COUNT
 
 
