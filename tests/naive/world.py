@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scrimp.model.catalogue import ActionSpec, Catalogue, FieldSpec, KindSpec
+from scrimp.model.catalogue import ActionSpec, Assign, Catalogue, FieldSpec, KindSpec
 from scrimp.model.snapshot import (
     Column,
     Series,
@@ -41,7 +41,16 @@ KINDS = {
     "part": _kind("part", weight=COUNT, owner=STRING, area=STRING, hot=BOOL),
     "fleet": _kind("fleet", singleton=True, depth=COUNT),
 }
-CATALOGUE = Catalogue(KINDS, {"note": ActionSpec("note", "Says so.", ())})
+_ACTIONS = (
+    ActionSpec("note", "Says so.", ()),
+    ActionSpec(
+        "shut", "Makes it not busy.", (), inverse="wake", writes="state", effects={"*": Assign("busy", False)}
+    ),
+    ActionSpec(
+        "wake", "Makes it busy.", (), inverse="shut", writes="state", effects={"*": Assign("busy", True)}
+    ),
+)
+CATALOGUE = Catalogue(KINDS, {action.name: action for action in _ACTIONS})
 
 
 @dataclass(frozen=True)

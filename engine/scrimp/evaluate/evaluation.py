@@ -90,6 +90,9 @@ def _evaluate_when(
     both = conjunction(where, condition)  # a row outside the population is false here: its clock is reset
     true, false = np.broadcast_to(both.true, (rows,)), np.broadcast_to(both.false, (rows,))
     unknown = ~(true | false)
+    doubtful = (
+        unknown | where.unknown
+    )  # whether it is a target is unknown: a verdict, even where the condition is false
     clocks = None
     ready, blind = true, np.zeros(rows, dtype=np.bool_)
     frozen = policy.on_unknown == "freeze" and bool(unknown.any())
@@ -116,7 +119,7 @@ def _evaluate_when(
         false=int((np.broadcast_to(where.true, (rows,)) & false).sum()),
         due_rows=np.flatnonzero(ready & ~stopped),
         held_rows=_NONE if ready is true else np.flatnonzero(true & ~ready & ~stopped),
-        unknown_rows=np.flatnonzero(unknown | stopped),
+        unknown_rows=np.flatnonzero(doubtful | stopped),
         blind_rows=np.flatnonzero(blind),
         holds=clocks,
         frozen=frozen,

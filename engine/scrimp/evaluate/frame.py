@@ -1,8 +1,10 @@
 """Runs nodes over the columns of a snapshot, each node once."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scrimp.compile import Node
 from scrimp.evaluate.aggregates import Lane, aggregate, group
@@ -50,7 +52,7 @@ _LABELS = "labels."
 
 class Frame:
     """One snapshot at one instant. `outer` replaces the table of its kind for the rows that policies range over
-    (a predicted state), not for aggregates.
+    (a predicted state: some rows of the real one, by name), not for aggregates.
     """
 
     def __init__(self, snapshot: Snapshot, now_s: float, outer: Table | None = None) -> None:
@@ -141,11 +143,14 @@ class Frame:
         if table is None:
             return UNKNOWN_NUMBER
         series = self.snapshot.series.get((field.kind, field.name))
-        if series is None or table is self._outer:
+        if series is None:
             column = column_of(table, field.name)
             if column is None:
                 return UNKNOWN_NUMBER
             series = _one_sample(column, self.now_s)
+        elif table is self._outer:  # what was measured stays as it was, whatever is predicted
+            real = self.snapshot.tables[field.kind].rows
+            series = _rows_of(series, np.array([real[name] for name in table.names], dtype=np.int64))
         found = window(
             series,
             self.now_s,
@@ -217,6 +222,16 @@ def _one_sample(column: Column, now_s: float) -> Series:
         interval_s=np.full(1, np.nan),
         failed=np.zeros(1, dtype=np.bool_),
     )
+
+
+def _rows_of(series: Series, rows: NDArray[np.int64]) -> Series:
+    """Some rows of a series."""
+
+    def cut(array: NDArray[Any]) -> NDArray[Any]:
+        return array[rows] if array.shape[0] > 1 else array
+
+    values = series.values[rows]
+    return Series(cut(series.times_s), values, cut(series.interval_s), cut(series.failed))
 
 
 def _read(column: Column, wanted: Type, stale_s: float | None) -> Result:

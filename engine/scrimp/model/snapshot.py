@@ -89,9 +89,9 @@ def number_column(
     interval_s: float = float("nan"),
     reason: str = "",
 ) -> Column:
-    """A column of numbers; `None` and `nan` are unknown."""
+    """A column of numbers; `None`, `nan` and the infinities are unknown."""
     array = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    return Column(array, ~np.isnan(array), _ages(age_s, len(array)), interval_s, reason=reason)
+    return Column(array, np.isfinite(array), _ages(age_s, len(array)), interval_s, reason=reason)
 
 
 def truth_column(
