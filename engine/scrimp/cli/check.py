@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -31,7 +32,12 @@ def command(paths: tuple[Path, ...], *, strict: bool, output: Literal["text", "j
     from scrimp.reload import load_policies  # noqa: PLC0415 - as above
 
     config = configuration()
-    loaded = load_policies(list(paths) or [config.policies], load_catalogue(config.currency), config.params)
+    loaded = load_policies(
+        list(paths) or [config.policies],
+        load_catalogue(config.currency),
+        config.params,
+        today=datetime.now(UTC).date(),
+    )
     found = loaded.diagnostics
     if any(one.code == "SCR405" for one in found) and not loaded.sources:
         click.echo(render_text(found, colour=coloured(sys.stderr), width=width()), err=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from scrimp.check import check_files
@@ -24,11 +25,16 @@ class Loaded:
 
 
 def load_policies(
-    paths: Sequence[Path], catalogue: Catalogue, overrides: Mapping[str, str] | None = None
+    paths: Sequence[Path],
+    catalogue: Catalogue,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    today: date | None = None,
 ) -> Loaded:
     """All policies of some files, and of all `*.scrimp` files under some folders, as one set.
 
-    `overrides` are values for parameters as a policy writes them. What cannot be read is told as SCR405.
+    `overrides` are values for parameters as a policy writes them. What cannot be read is told as SCR405. On `today`
+    comments that silence findings fall due; without it, none does.
     """
     sources, found = read_sources(paths)
     files = []
@@ -36,7 +42,7 @@ def load_policies(
         file, wrong = parse(source)
         files.append(file)
         found = (*found, *wrong)
-    checked, findings = check_files(files, catalogue, overrides)
+    checked, findings = check_files(files, catalogue, overrides, today=today)
     # A broken statement is left out of its file's tree: what its absence leads to elsewhere is no news to anybody.
     told = (*found, *findings) if not has_errors(found) else (*found, *_own(findings, found))
     if checked is None or has_errors(told):
