@@ -27,6 +27,7 @@ class SeriesRing:
         self._times = np.full(_LEAST, np.nan)
         self._values = np.full((0, _LEAST), np.nan)
         self._used = 0
+        self._tick_s = float("-inf")
 
     def widen(self, over_s: float) -> None:
         """Keep at least this much."""
@@ -34,18 +35,35 @@ class SeriesRing:
 
     @property
     def last_s(self) -> float:
-        """The time of the newest column; minus infinity if there is none."""
-        return float(self._times[self._used - 1]) if self._used else float("-inf")
+        """The newest instant that the ring knows of: of a column, or of a tick that added one; else minus infinity."""
+        newest = float(self._times[self._used - 1]) if self._used else float("-inf")
+        return max(newest, self._tick_s)
 
-    def append(self, names: tuple[str, ...], at_s: float, values: NDArray[np.float64]) -> None:
-        """Add one sample per row, `nan` where it is missing. `at_s` must be later than the sample before it."""
+    def append(
+        self,
+        names: tuple[str, ...],
+        at_s: float,
+        values: NDArray[np.float64],
+        age_s: NDArray[np.float64] | float = 0.0,
+    ) -> None:
+        """Add what a tick at `at_s` found: a value per row, `nan` where it is missing, and how old it is.
+
+        A value that is older than the tick before is no new sample. The rows share one time, that of the oldest new
+        sample, so that none looks younger than it is. The first tick takes the youngest values only.
+        """
         self._rename(names)
-        if self._used and at_s <= self._times[self._used - 1]:
+        new = ~np.isnan(values) & (age_s < at_s - self.last_s)
+        if not new.any():
             return
-        self._make_room(at_s)
-        self._times[self._used] = at_s
-        self._values[:, self._used] = values
+        ages = np.broadcast_to(age_s, values.shape)
+        if self.last_s == -np.inf:
+            new &= ages <= ages[new].min()
+        sampled_s = at_s - float(ages[new].max())
+        self._make_room(sampled_s)
+        self._times[self._used] = sampled_s
+        self._values[:, self._used] = np.where(new, values, np.nan)
         self._used += 1
+        self._tick_s = at_s
 
     def refill(self, names: Sequence[str], times_s: Sequence[float], values: NDArray[np.float64]) -> None:
         """Put past samples, shape (rows, samples), before those that are there; rows are matched by name."""
@@ -125,7 +143,7 @@ class SeriesRings:
     def append(self, tables: Mapping[str, Table], at_s: float) -> dict[tuple[str, str], Series]:
         """Add the samples of one tick, and give all series for the snapshot.
 
-        A value that is older than the tick before is no new sample; a column with a `reason` failed as a whole.
+        A row of a column with a `reason` that has no value failed: its windows are unknown now, whatever there is.
         """
         series = {}
         for (kind, field), ring in self._rings.items():
@@ -133,9 +151,8 @@ class SeriesRings:
             column = table.columns.get(field) if table is not None else None
             if table is None or column is None:
                 continue
-            new = column.valid & (column.age_s < at_s - ring.last_s)
-            values = np.where(new, column.values.astype(np.float64), np.nan)
+            values = np.where(column.valid, column.values.astype(np.float64), np.nan)
             failed = ~column.valid if column.reason else np.zeros(1, dtype=np.bool_)
-            ring.append(table.names, at_s, values)
+            ring.append(table.names, at_s, values, column.age_s)
             series[kind, field] = ring.view(table.names, column.interval_s, failed)
         return series
