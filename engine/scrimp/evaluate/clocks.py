@@ -7,25 +7,50 @@ unknown tick gains nothing; false resets, and so does being unknown for longer t
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scrimp.evaluate.columns import Bools, Floats, Truths
 from scrimp.model.ledger import Holds
 
+Names = tuple[str, ...]
+Ints = NDArray[np.int64]
 _NOISE_S = 1e-6  # instants are floats of seconds since 1970, exact to about 2e-7
+
+
+class Places:
+    """Where names stood before: found once a tick, since all clocks of a kind list the same targets."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], tuple[Names, Names, Ints | None]] = {}
+
+    def rows(self, before: Names, names: Names) -> Ints | None:
+        """The place in `before` of each name, -1 where it is new; `None` if both list the same."""
+        key = (id(before), id(names))
+        if (
+            key not in self._found
+        ):  # both are kept with the answer, so that no other object takes their identity
+            self._found[key] = (before, names, None if before == names else _places(before, names))
+        return self._found[key][2]
+
+
+def _places(before: Names, names: Names) -> Ints:
+    place = {name: row for row, name in enumerate(before)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
 
 
 def advance(
     before: Holds | None,
-    names: tuple[str, ...],
+    names: Names,
     condition: Truths,
     now_s: float,
     *,
     tolerating_s: float,
     on_unknown: Literal["hold", "skip", "freeze"],
+    places: Places,
 ) -> Holds:
     """The clocks after this tick, for rows `names` with their condition's truth, shapes (rows,)."""
     rows = len(names)
-    true_before, unknown_before, there, last_s = align(before, names)
+    true_before, unknown_before, there, last_s = align(before, names, places)
     elapsed_s = 0.0 if last_s is None else max(0.0, now_s - last_s)
     unknown = np.broadcast_to(condition.unknown, (rows,))
     true = np.broadcast_to(condition.true, (rows,))
@@ -57,17 +82,17 @@ def blind_for(holds: Holds, after_s: float) -> Bools:
     return found
 
 
-def align(before: Holds | None, names: tuple[str, ...]) -> tuple[Floats, Floats, Bools, float | None]:
+def align(before: Holds | None, names: Names, places: Places) -> tuple[Floats, Floats, Bools, float | None]:
     """Earlier clocks in the order of `names`, which rows were there, and when the clocks were last touched."""
     if before is None:
         empty = np.full(len(names), np.nan)
         return empty, empty, np.zeros(len(names), dtype=np.bool_), None
-    if before.names is names or before.names == names:
+    rows = places.rows(before.names, names)
+    if rows is None:
         return before.true_s, before.unknown_s, np.ones(len(names), dtype=np.bool_), before.last_s
-    place = {name: row for row, name in enumerate(before.names)}
-    rows = np.array([place.get(name, -1) for name in names], dtype=np.int64)
     there = rows >= 0
-    true_s, unknown_s = np.full(len(names), np.nan), np.full(len(names), np.nan)
-    true_s[there] = before.true_s[rows[there]]
-    unknown_s[there] = before.unknown_s[rows[there]]
+    if not len(before.names):
+        return np.full(len(names), np.nan), np.full(len(names), np.nan), there, before.last_s
+    true_s = np.where(there, before.true_s[rows], np.nan)
+    unknown_s = np.where(there, before.unknown_s[rows], np.nan)
     return true_s, unknown_s, there, before.last_s

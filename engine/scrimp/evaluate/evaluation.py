@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scrimp.compile import CompiledPolicy, PolicySet
-from scrimp.evaluate.clocks import advance, blind_for, due
+from scrimp.evaluate.clocks import Places, advance, blind_for, due
 from scrimp.evaluate.columns import NO, YES, Truths, conjunction
 from scrimp.evaluate.frame import Frame
 from scrimp.model.decision import Mode
@@ -63,7 +64,7 @@ def evaluate(policies: PolicySet, snapshot: Snapshot, ledger: Ledger, now_s: flo
     open_episodes: dict[str, set[str]] = {}
     for policy_name, target, _ in ledger.episodes:
         open_episodes.setdefault(policy_name, set()).add(target.partition("/")[2])
-    holds: dict[HoldKey, Holds] = {}
+    clocks = _Clocks(ledger, now_s)
     found = []
     for compiled in policies.compiled:
         if compiled.policy.mode is Mode.OFF:
@@ -72,44 +73,61 @@ def evaluate(policies: PolicySet, snapshot: Snapshot, ledger: Ledger, now_s: flo
         if table is None:
             found.append(PolicyEvaluation(compiled.policy, compiled.position, (), NO))
             continue
-        one = _evaluate_when(compiled, frame, table, ledger, holds)
+        one = _evaluate_when(compiled, frame, table, clocks)
         targets = open_episodes.get(compiled.policy.name)
         if targets and compiled.policy.undo is not None:
-            rows = _undo_rows(compiled, compiled.policy.undo, frame, table, targets, ledger, holds)
+            rows = _undo_rows(compiled, compiled.policy.undo, frame, table, targets, clocks)
             one = replace(one, undo_rows=rows)
         found.append(one)
-    return Evaluation(tuple(found), holds, frame)
+    return Evaluation(tuple(found), clocks.after, frame)
 
 
-def _evaluate_when(
-    compiled: CompiledPolicy, frame: Frame, table: Table, ledger: Ledger, holds: dict[HoldKey, Holds]
-) -> PolicyEvaluation:
+class _Clocks:
+    """All clocks of a tick: those before it in the ledger, those `after` it as they are reached."""
+
+    def __init__(self, ledger: Ledger, now_s: float) -> None:
+        self.after: dict[HoldKey, Holds] = {}
+        self._before = ledger.holds
+        self._now_s = now_s
+        self._places = Places()
+
+    def advance(
+        self, policy: Policy, clause: Literal["when", "undo"], names: tuple[str, ...], truths: Truths
+    ) -> Holds:
+        """The clocks of a policy's `when` or `undo` after this tick, for rows `names`."""
+        condition = policy.when if clause == "when" else policy.undo
+        assert condition is not None
+        # `freeze` stops a policy on account of its `when`: an undo goes on, and only pauses.
+        on_unknown = "hold" if clause == "undo" and policy.on_unknown == "freeze" else policy.on_unknown
+        key = HoldKey(policy.name, clause, condition.digest)
+        self.after[key] = advance(
+            self._before.get(key),
+            names,
+            truths,
+            self._now_s,
+            tolerating_s=condition.tolerating_s,
+            on_unknown=on_unknown,
+            places=self._places,
+        )
+        return self.after[key]
+
+
+def _evaluate_when(compiled: CompiledPolicy, frame: Frame, table: Table, clocks: _Clocks) -> PolicyEvaluation:
     policy, rows = compiled.policy, len(table)
     where = Truths(YES, NO) if policy.where is None else frame.truths(compiled.node(policy.where))
     condition = frame.truths(compiled.node(policy.when.expression))
     both = conjunction(where, condition)  # a row outside the population is false here: its clock is reset
     true, false = np.broadcast_to(both.true, (rows,)), np.broadcast_to(both.false, (rows,))
     unknown = ~(true | false)
-    doubtful = (
-        unknown | where.unknown
-    )  # whether it is a target is unknown: a verdict, even where the condition is false
-    clocks = None
+    doubtful = unknown | where.unknown  # perhaps no target at all: unknown even where the condition is false
+    holds = None
     ready, blind = true, np.zeros(rows, dtype=np.bool_)
     frozen = policy.on_unknown == "freeze" and bool(unknown.any())
     if policy.when.for_s > 0 or policy.blind is not None:
-        key = HoldKey(policy.name, "when", policy.when.digest)
-        clocks = advance(
-            ledger.holds.get(key),
-            table.names,
-            both,
-            frame.now_s,
-            tolerating_s=policy.when.tolerating_s,
-            on_unknown=policy.on_unknown,
-        )
-        holds[key] = clocks
-        ready = due(clocks, true, policy.when.for_s)
+        holds = clocks.advance(policy, "when", table.names, both)
+        ready = due(holds, true, policy.when.for_s)
         if policy.blind is not None:
-            blind = unknown & np.broadcast_to(where.true, (rows,)) & blind_for(clocks, policy.blind.after_s)
+            blind = unknown & np.broadcast_to(where.true, (rows,)) & blind_for(holds, policy.blind.after_s)
     stopped = true if frozen else np.zeros(rows, dtype=np.bool_)
     return PolicyEvaluation(
         policy=policy,
@@ -121,7 +139,7 @@ def _evaluate_when(
         held_rows=_NONE if ready is true else np.flatnonzero(true & ~ready & ~stopped),
         unknown_rows=np.flatnonzero(doubtful | stopped),
         blind_rows=np.flatnonzero(blind),
-        holds=clocks,
+        holds=holds,
         frozen=frozen,
     )
 
@@ -132,8 +150,7 @@ def _undo_rows(
     frame: Frame,
     table: Table,
     targets: set[str],
-    ledger: Ledger,
-    holds: dict[HoldKey, Holds],
+    clocks: _Clocks,
 ) -> Rows:
     rows = np.array(sorted(table.rows[name] for name in targets if name in table.rows), dtype=np.int64)
     if not rows.size:
@@ -141,16 +158,7 @@ def _undo_rows(
     whole = frame.truths(compiled.node(undo.expression))
     true = np.broadcast_to(whole.true, (len(table),))[rows]
     false = np.broadcast_to(whole.false, (len(table),))[rows]
-    key = HoldKey(compiled.policy.name, "undo", undo.digest)
     names = tuple(table.names[row] for row in rows)
-    clocks = advance(
-        ledger.holds.get(key),
-        names,
-        Truths(true, false),
-        frame.now_s,
-        tolerating_s=undo.tolerating_s,
-        on_unknown="skip" if compiled.policy.on_unknown == "skip" else "hold",
-    )
-    holds[key] = clocks
-    due_rows: Rows = rows[due(clocks, true, undo.for_s)]
+    holds = clocks.advance(compiled.policy, "undo", names, Truths(true, false))
+    due_rows: Rows = rows[due(holds, true, undo.for_s)]
     return due_rows
