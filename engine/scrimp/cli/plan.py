@@ -9,23 +9,23 @@ from typing import Literal
 
 import click
 
-from scrimp.cli._app import ExitCode
+from scrimp.cli._app import ExitCode, Failed
 from scrimp.cli._screen import show, width
 from scrimp.cli._session import open_session
 from scrimp.collectors import load_snapshot, snapshot_currency
+from scrimp.daemon import compose, preview, remembered
 from scrimp.model.decision import Decision, Mode, PlannedAction, Value, Verdict
-from scrimp.model.ledger import EMPTY_LEDGER, Ledger
 from scrimp.model.money import Money
 from scrimp.model.plan import Plan
 from scrimp.plan import Settings, decide
+from scrimp.store import StoreError
 
 
 @click.command()
 @click.option(
     "--snapshot",
-    required=True,
     type=click.Path(path_type=Path),
-    help="A recorded snapshot, JSON or Parquet; its time is now.",
+    help="A recorded snapshot, JSON or Parquet, whose time is now; without one, the world is looked at.",
 )
 @click.option(
     "--policies", type=click.Path(path_type=Path), multiple=True, help="Files or folders of policies."
@@ -36,7 +36,7 @@ from scrimp.plan import Settings, decide
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 if anything would be done.")
 def command(
-    snapshot: Path,
+    snapshot: Path | None,
     policies: tuple[Path, ...],
     *,
     output: Literal["text", "json"],
@@ -44,30 +44,37 @@ def command(
     detailed_exitcode: bool,
 ) -> None:
     """Show what one tick would decide, and why, without doing any of it."""
-    session = open_session(policies, snapshot_currency(snapshot))
-    seen, findings = load_snapshot(snapshot, session.catalogue)
-    show(findings)
-    if seen is None:
-        raise click.exceptions.Exit(ExitCode.WRONG)
-    cap = Mode[mode_cap.upper()] if mode_cap else Mode.ENFORCE
-    cap = min(cap, session.config.mode_cap if session.config.mode_cap is not None else Mode.ENFORCE)
-    plan = decide(session.policies, seen, _ledger(session.config.store), seen.at_s, Settings(cap))
+    cap = Mode[mode_cap.upper()] if mode_cap else None
+    try:
+        plan = _live(policies, cap) if snapshot is None else _recorded(snapshot, policies, cap)
+    except StoreError as error:
+        raise Failed(f"{error} (scrimp explain {error.code})") from error
     click.echo(json.dumps(as_json(plan), indent=2) if output == "json" else as_text(plan, width()))
     changes = detailed_exitcode and bool(plan.acts)
     raise click.exceptions.Exit(ExitCode.CHANGES if changes else ExitCode.DONE)
 
 
-def _ledger(folder: Path) -> Ledger:
-    """What scrimp remembers in this folder; nothing where it never ran."""
-    if not (folder / "scrimp.db").exists():
-        return EMPTY_LEDGER
-    from scrimp.store import visit_store  # noqa: PLC0415 - only where there is one
+def _recorded(snapshot: Path, policies: tuple[Path, ...], cap: Mode | None) -> Plan:
+    """One tick over a recorded snapshot; no provider is asked."""
+    session = open_session(policies, snapshot_currency(snapshot))
+    seen, findings = load_snapshot(snapshot, session.catalogue)
+    show(findings)
+    if seen is None:
+        raise click.exceptions.Exit(ExitCode.WRONG)
+    modes = (cap, session.config.mode_cap, Mode.ENFORCE)
+    least = min(mode for mode in modes if mode is not None)
+    ledger = remembered(session.config, time.time)
+    return decide(session.policies, seen, ledger, seen.at_s, Settings(least))
 
-    visit = visit_store(folder, time.time)
-    try:
-        return visit.load_ledger()
-    finally:
-        visit.close()
+
+def _live(policies: tuple[Path, ...], cap: Mode | None) -> Plan:
+    """What the next tick of the daemon would conclude; a first look has no history, so windows and holds begin."""
+    session = open_session(policies)
+    parts = compose(session.config, time.time, time.sleep)
+    show(parts.findings)
+    gathered, plan = preview(parts, session.policies, time.time(), cap)
+    show(gathered.diagnostics)
+    return plan
 
 
 def as_json(plan: Plan) -> dict[str, object]:
