@@ -7,17 +7,18 @@ from scrimp.compile import PolicySet, compile_set
 from scrimp.diagnostics import Source, render_text
 from scrimp.evaluate import Evaluation, at, evaluate
 from scrimp.lang import parse
+from scrimp.model.catalogue import Catalogue
 from scrimp.model.expression import Expression
 from scrimp.model.ledger import EMPTY_LEDGER, Ledger
 
 
-def policy_set(*clauses: str, do: str = "note()") -> PolicySet:
+def policy_set(*clauses: str, do: str = "note()", catalogue: Catalogue = CATALOGUE) -> PolicySet:
     """Policies over `thing`, each given by its clauses from `target` on."""
     text = "scrimp 1\n" + "\n".join(
         f'policy p{place} {{ "d" owner "o" mode enforce {one} do {do} }}' for place, one in enumerate(clauses)
     )
     file, wrong = parse(Source("a.scrimp", text))
-    checked, found = check_files([file], CATALOGUE)
+    checked, found = check_files([file], catalogue.with_actions(CATALOGUE.actions))
     assert checked is not None, render_text([*wrong, *found], colour=False)
     return compile_set(checked)
 
