@@ -58,7 +58,7 @@ class Graph:
         """The node of an expression over the rows of `kind`."""
         children = tuple(
             None if child is None else self.node(child, child_kind, stale_s, coverage)
-            for child, child_kind in _operands(expression, kind)
+            for child, child_kind in operands(expression, kind)
         )
         leaf = isinstance(expression, Field | Window)
         key = (
@@ -79,7 +79,7 @@ class Graph:
         return found
 
 
-def _operands(expression: Expression, kind: str) -> Iterator[tuple[Expression | None, str]]:
+def operands(expression: Expression, kind: str) -> Iterator[tuple[Expression | None, str]]:
     """The operands with the kind whose rows each runs over."""
     match expression:
         case Arithmetic() | Compare():
@@ -136,7 +136,7 @@ def windows_of(expression: Expression) -> Iterator[Window]:
     """All windows within an expression."""
     if isinstance(expression, Window):
         yield expression
-    for operand, _ in _operands(expression, ""):
+    for operand, _ in operands(expression, ""):
         if operand is not None:
             yield from windows_of(operand)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scrimp.compile import CompiledPolicy, Node
+from scrimp.compile import CompiledPolicy, Node, operands
 from scrimp.evaluate.columns import at
 from scrimp.evaluate.frame import Frame, column_of, fresh
 from scrimp.evaluate.words import value_text
@@ -22,7 +22,8 @@ from scrimp.model.expression import (
     Not,
     Window,
 )
-from scrimp.model.types import DURATION, Base
+from scrimp.model.policy import STALE_DEFAULT_INTERVALS
+from scrimp.model.types import DURATION, RATIO, Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,14 @@ class Explanation:
 
 def explain(compiled: CompiledPolicy, frame: Frame, expression: Expression, row: int) -> Explanation:
     """Explain one of the policy's own expressions of type bool for one row of its kind."""
-    node = compiled.node(expression)
-    truth = at(frame.run(node), row)
-    assert truth is None or isinstance(truth, bool)
-    clauses = tuple(_clause(leaf, frame, row, negated=negated) for leaf, negated in _leaves(node))
+    whole = _Term(expression, compiled.node(expression))
+    truth = _truth(whole, frame, row)
+    clauses = tuple(_clause(leaf, frame, row, negated=negated) for leaf, negated in _leaves(whole))
     values: dict[str, Value] = {}
-    for leaf, _ in _leaves(node):
+    for leaf, _ in _leaves(whole):
         for side in _shown_sides(leaf):
-            values[side.expression.text] = at(frame.run(side), row)
-    telling = [
-        clause for leaf, clause in _deciding(node, frame, row) if truth is not None or clause.truth is None
-    ]
+            values[side.expression.text] = at(frame.run(side.node), row)
+    telling = [clause for clause in _deciding(whole, frame, row) if truth is not None or clause.truth is None]
     told = [
         f"{clause.shown}: {clause.cause}" if clause.truth is None and clause.cause else clause.shown
         for clause in telling
@@ -72,83 +70,76 @@ def explain(compiled: CompiledPolicy, frame: Frame, expression: Expression, row:
     return Explanation(truth, " and ".join(dict.fromkeys(told)), clauses, values)
 
 
-def _leaves(node: Node, *, negated: bool = False) -> Iterator[tuple[Node, bool]]:
-    if isinstance(node.expression, Logic | Not):
-        flips = isinstance(node.expression, Not)
-        for child in node.children:
-            if child is not None:
-                yield from _leaves(child, negated=negated != flips)
-    else:
-        yield node, negated
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """An expression as this policy has it, with its node, which may be shared with others that write it in other words."""
+
+    expression: Expression
+    node: Node
+
+    def children(self) -> list["_Term"]:
+        """Its operands, in order."""
+        own = (one for one, _ in operands(self.expression, self.node.kind))
+        pairs = zip(own, self.node.children, strict=True)
+        return [_Term(one, node) for one, node in pairs if one is not None and node is not None]
 
 
-def _deciding(node: Node, frame: Frame, row: int, *, negated: bool = False) -> Iterator[tuple[Node, Clause]]:
-    """The leaves that an answer rests on: all of a true `and`, the true ones of an `or`, and so on."""
-    if not isinstance(node.expression, Logic | Not):
-        yield node, _clause(node, frame, row, negated=negated)
-        return
-    truth = at(frame.run(node), row)
-    for child in node.children:
-        assert child is not None
-        same = isinstance(node.expression, Not) or at(frame.run(child), row) == truth
-        if same:
-            yield from _deciding(child, frame, row, negated=negated != isinstance(node.expression, Not))
-
-
-def _shown_sides(leaf: Node) -> list[Node]:
-    """The operands of a comparison that are not constants, or a bare truth itself."""
-    if isinstance(leaf.expression, Compare | Membership):
-        return [c for c in leaf.children if c is not None and not isinstance(c.expression, Const)]
-    return [] if isinstance(leaf.expression, Const) else [leaf]
-
-
-def _clause(leaf: Node, frame: Frame, row: int, *, negated: bool) -> Clause:
-    expression = leaf.expression
-    truth = at(frame.run(leaf), row)
+def _truth(term: _Term, frame: Frame, row: int) -> bool | None:
+    truth = at(frame.run(term.node), row)
     assert truth is None or isinstance(truth, bool)
-    cause = "" if truth is not None else "; ".join(dict.fromkeys(_causes(leaf, frame, row)))
+    return truth
+
+
+def _leaves(term: _Term, *, negated: bool = False) -> Iterator[tuple[_Term, bool]]:
+    if isinstance(term.expression, Logic | Not):
+        flips = isinstance(term.expression, Not)
+        for child in term.children():
+            yield from _leaves(child, negated=negated != flips)
+    else:
+        yield term, negated
+
+
+def _deciding(term: _Term, frame: Frame, row: int, *, negated: bool = False) -> Iterator[Clause]:
+    """The leaves that an answer rests on: all of a true `and`, the true ones of an `or`, and so on."""
+    flips = isinstance(term.expression, Not)
+    if not (flips or isinstance(term.expression, Logic)):
+        yield _clause(term, frame, row, negated=negated)
+        return
+    truth = _truth(term, frame, row)
+    for child in term.children():
+        if flips or _truth(child, frame, row) == truth:
+            yield from _deciding(child, frame, row, negated=negated != flips)
+
+
+def _shown_sides(leaf: _Term) -> list[_Term]:
+    """The operands of a comparison that are not constants, or a bare truth itself."""
+    sides = leaf.children() if isinstance(leaf.expression, Compare | Membership) else [leaf]
+    return [side for side in sides if not isinstance(side.expression, Const)]
+
+
+def _clause(leaf: _Term, frame: Frame, row: int, *, negated: bool) -> Clause:
+    expression = leaf.expression
+    truth = _truth(leaf, frame, row)
+    value: Value = truth
+    margin = None
+    shown = f"{expression.text} = {value_text(truth, expression.type)}"
     if isinstance(expression, Compare):
-        left, right = leaf.children
-        assert left is not None
-        assert right is not None
-        one, other = at(frame.run(left), row), at(frame.run(right), row)
-        return Clause(
-            expression.text,
-            truth,
-            one,
-            f"{_side(left, one)} {expression.op} {_side(right, other)}",
-            _margin(expression.op, one, other),
-            cause,
-            negated,
-        )
-    if isinstance(expression, Membership):
-        assert leaf.children[0] is not None
-        one = at(frame.run(leaf.children[0]), row)
-        options = ", ".join(item.text for item in expression.items)
-        return Clause(
-            expression.text,
-            truth,
-            one,
-            f"{_side(leaf.children[0], one)} in [{options}]",
-            None,
-            cause,
-            negated,
-        )
-    return Clause(
-        expression.text,
-        truth,
-        truth,
-        f"{expression.text} = {value_text(truth, expression.type)}",
-        None,
-        cause,
-        negated,
-    )
+        left, right = leaf.children()
+        value, other = at(frame.run(left.node), row), at(frame.run(right.node), row)
+        shown = f"{_side(left, value)} {expression.op} {_side(right, other)}"
+        margin = _margin(expression.op, value, other)
+    elif isinstance(expression, Membership):
+        (operand,) = leaf.children()
+        value = at(frame.run(operand.node), row)
+        shown = f"{_side(operand, value)} in [{', '.join(item.text for item in expression.items)}]"
+    cause = "" if truth is not None else "; ".join(dict.fromkeys(_causes(leaf, frame, row)))
+    return Clause(expression.text, truth, value, shown, margin, cause, negated)
 
 
-def _side(node: Node, value: Value) -> str:
-    if isinstance(node.expression, Const):
-        return node.expression.text
-    return f"{node.expression.text} = {value_text(value, node.expression.type)}"
+def _side(term: _Term, value: Value) -> str:
+    if isinstance(term.expression, Const):
+        return term.expression.text
+    return f"{term.expression.text} = {value_text(value, term.expression.type)}"
 
 
 def _margin(op: str, one: Value, other: Value) -> float | None:
@@ -157,75 +148,78 @@ def _margin(op: str, one: Value, other: Value) -> float | None:
     return None
 
 
-def _causes(node: Node, frame: Frame, row: int) -> Iterator[str]:
-    """Why a node is unknown for a row, from its leaves."""
-    expression = node.expression
-    if at(frame.run(node), row) is not None:
+def _causes(term: _Term, frame: Frame, row: int) -> Iterator[str]:
+    """Why a term is unknown for a row, from its leaves."""
+    expression = term.expression
+    if at(frame.run(term.node), row) is not None:
         return
     if isinstance(expression, Field):
-        yield _field_cause(expression, node.stale_s, frame, row)
+        yield _field_cause(expression, term.node.stale_s, frame, row)
         return
     if isinstance(expression, Window):
-        yield _window_cause(expression, node, frame, row)
+        yield _window_cause(expression, term.node, frame, row)
         return
     if isinstance(expression, Aggregate):
         yield _aggregate_cause(expression, frame)
         return
-    inner = [cause for child in node.children if child is not None for cause in _causes(child, frame, row)]
+    inner = [cause for child in term.children() for cause in _causes(child, frame, row)]
     if inner:
         yield from inner
     elif isinstance(expression, Arithmetic):
-        yield (
-            f"`{expression.text}` divides by zero"
-            if expression.op == "/"
-            else f"`{expression.text}` overflows"
-        )
+        yield f"`{expression.text}` {'divides by zero' if expression.op == '/' else 'overflows'}"
 
 
 def _field_cause(field: Field, stale_s: float | None, frame: Frame, row: int) -> str:
-    table = frame.table(field.kind)
-    failure = frame.snapshot.failures.get(field.kind) or frame.snapshot.failures.get(
-        f"{field.kind}.{field.name}"
-    )
+    table = frame.table(field.kind, inner=field.row is not None)
+    failures = frame.snapshot.failures
+    failure = failures.get(field.kind) or failures.get(f"{field.kind}.{field.name}")
     if table is None:
         return failure or f"no source reports `{field.kind}`"
-    at_row: int | None = row
-    if field.row is not None:
-        at_row = table.rows.get(field.row)
-        if at_row is None:
-            return f'there is no {field.kind} "{field.row}"'
+    at_row = row if field.row is None else table.rows.get(field.row)
+    if at_row is None:
+        return f'there is no {field.kind} "{field.row}"'
     column = column_of(table, field.name)
     if column is None:
         return failure or f"no source reports `{field.name}`"
     if column.valid[at_row] and not fresh(column, stale_s)[at_row]:
-        return f"`{field.name}` is {value_text(float(column.age_s[at_row]), DURATION)} old"
+        limit = STALE_DEFAULT_INTERVALS * column.interval_s if stale_s is None else stale_s
+        return _too_old(f"`{field.name}`", float(column.age_s[at_row]), limit)
     return column.reason or failure or f"`{field.name}` is missing"
+
+
+def _too_old(what: str, age_s: float, limit_s: float) -> str:
+    return f"{what} is {value_text(age_s, DURATION)} old, more than {value_text(limit_s, DURATION)}"
 
 
 def _window_cause(expression: Window, node: Node, frame: Frame, row: int) -> str:
     field = expression.field
-    table = frame.table(field.kind)
+    shown = frame.table(field.kind, inner=field.row is not None)
+    table = frame.snapshot.tables.get(field.kind)
     series = frame.snapshot.series.get((field.kind, field.name))
-    if table is None or series is None:
+    name = field.row or (shown.names[row] if shown is not None else "")
+    if table is None or series is None or name not in table.rows:
         return _field_cause(field, node.stale_s, frame, row)
-    at_row = table.rows.get(field.row, 0) if field.row is not None else row
-    if series.failed[at_row if series.failed.size > 1 else 0]:
-        failures = frame.snapshot.failures
+    place = table.rows[name]
+    if series.failed[place if series.failed.size > 1 else 0]:
         column = table.columns.get(field.name)
         cause = column.reason if column is not None else ""
-        return cause or failures.get(field.kind) or f"the source of `{field.name}` failed"
-    times = series.times_s[at_row if series.times_s.shape[0] > 1 else 0] - frame.now_s
-    known = ~np.isnan(series.values[at_row]) & (times <= 0)
-    inside = int((known & (times > -expression.over_s)).sum())
-    interval = float(series.interval_s[at_row if series.interval_s.size > 1 else 0])
+        return cause or frame.snapshot.failures.get(field.kind) or f"the source of `{field.name}` failed"
+    times = series.times_s[place if series.times_s.shape[0] > 1 else 0] - frame.now_s
+    known = ~np.isnan(series.values[place]) & (times <= 0)
     if not known.any():
         return f"`{field.name}` has no samples"
+    interval_s = float(series.interval_s[place if series.interval_s.size > 1 else 0])
     age_s = -float(times[known].max())
-    limit_s = node.stale_s if node.stale_s is not None else 3 * interval
+    limit_s = STALE_DEFAULT_INTERVALS * interval_s if node.stale_s is None else node.stale_s
     if age_s > limit_s:
-        return f"the newest `{field.name}` is {value_text(age_s, DURATION)} old"
-    expected = max(1, int(expression.over_s / interval)) if interval == interval else 1  # noqa: PLR0124 - not nan
-    return f"{inside} of {expected} samples of `{field.name}`"
+        return _too_old(f"the newest `{field.name}`", age_s, limit_s)
+    inside = int((known & (times > -expression.over_s)).sum())
+    expected = 1 if np.isnan(interval_s) else max(1, int(expression.over_s / interval_s))
+    enough = inside >= node.coverage * expected
+    why = (
+        f"too few for {expression.fn}" if enough else f"less than {value_text(node.coverage, RATIO)} covered"
+    )
+    return f"{why}: {inside} of {expected} samples of `{field.name}`"
 
 
 def _aggregate_cause(expression: Aggregate, frame: Frame) -> str:
