@@ -64,8 +64,10 @@ class Engine:
         self.collector = FakeCollector(self.answers, [("node_group", "*")], interval_s=INTERVAL_S)
 
     def write(self, text: str) -> None:
-        """Replace the policy file."""
-        (self.root / "policies" / "p.scrimp").write_text(text)
+        """Replace the policy file at once, as editors do: nobody sees half of it."""
+        beside = self.root / "policies" / ".p.scrimp.new"
+        beside.write_text(text)
+        beside.replace(self.root / "policies" / "p.scrimp")
 
     def open(self) -> Store:
         """The state folder."""
