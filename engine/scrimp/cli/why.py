@@ -1,5 +1,6 @@
 """`scrimp why`: why a policy does, or does not, act on a target."""
 
+import time
 from pathlib import Path
 
 import click
@@ -8,11 +9,12 @@ from scrimp.cli._app import ExitCode
 from scrimp.cli._screen import show
 from scrimp.cli._session import open_session
 from scrimp.collectors import load_snapshot, snapshot_currency
+from scrimp.daemon import remembered
 from scrimp.diagnostics import did_you_mean
 from scrimp.evaluate import Frame, explain
+from scrimp.model.decision import Mode
 from scrimp.model.expression import Expression
-from scrimp.model.ledger import EMPTY_LEDGER
-from scrimp.plan import decide
+from scrimp.plan import Settings, decide
 
 
 @click.command()
@@ -55,7 +57,9 @@ def command(policy: str, target: str, snapshot: Path, policies: tuple[Path, ...]
                 margin = "" if clause.margin is None else f", margin {clause.margin:g}"
                 cause = f": {clause.cause}" if clause.cause else ""
                 click.echo(f"  {truth:<8}{'not ' if clause.negated else ''}{clause.shown}{margin}{cause}")
-    plan = decide(session.policies, seen, EMPTY_LEDGER, seen.at_s)
+    least = session.config.mode_cap if session.config.mode_cap is not None else Mode.ENFORCE
+    ledger = remembered(session.config, time.time)
+    plan = decide(session.policies, seen, ledger, seen.at_s, Settings(least))
     decision = next(
         (one for one in plan.decisions() if one.policy == policy and one.target == f"{kind}/{name}"), None
     )
