@@ -141,8 +141,6 @@ def test_the_core_knows_no_outside_world(room: str, path: Path) -> None:
 @pytest.mark.parametrize(("room", "path"), ALL)
 def test_rooms_are_entered_by_their_front_door(room: str, path: Path) -> None:
     """Other rooms use a room's `__init__` only; the modules of `model` and `config.catalogue` are doors of their own."""
-    if room == "scrimp_actions":
-        return
     for name, _ in imports(path):
         parts = name.split(".")
         if parts[0] == "scrimp" and len(parts) > 2 and parts[1] != room and parts[1] != "model":

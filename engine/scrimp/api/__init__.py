@@ -1,0 +1,91 @@
+"""All that a collector or provider may import: protocols, nouns and typed errors.
+
+A provider or collector is a stranger's package: it is found by entry point (`scrimp.providers`, `scrimp.collectors`),
+built by its factory from its section of `scrimp.yaml` and the `Services` of the daemon, and used through the
+protocols here. Errors from the outside world are types with consequences, see `OutsideError`.
+"""
+
+from scrimp.api.collectors import Collected, Collector, KindBatch, Refilling, SeriesBatch, Waking
+from scrimp.api.errors import OutsideError, Refused, TargetGone, Throttled, Unavailable
+from scrimp.api.local_jobs import JobGroup, JobRegistry, Member, ProcessId
+from scrimp.api.providers import ActionResult, Probe, Provider, Reached, Refusal
+from scrimp.api.services import CollectorFactory, ProviderFactory, Services
+from scrimp.api.workers import Control, Report, RunState, Traits, WorkerChannel
+from scrimp.model.catalogue import (
+    ActionSpec,
+    Assign,
+    Direction,
+    Effect,
+    FieldSpec,
+    KindSpec,
+    NoEffect,
+    ParamSpec,
+    Resize,
+)
+from scrimp.model.decision import PlannedAction, Value
+from scrimp.model.money import Money
+from scrimp.model.types import (
+    BOOL,
+    BYTES,
+    COUNT,
+    DURATION,
+    PER_SECOND,
+    RATIO,
+    STRING,
+    Type,
+    money,
+    money_per_hour,
+)
+
+__all__ = [
+    "BOOL",
+    "BYTES",
+    "COUNT",
+    "DURATION",
+    "PER_SECOND",
+    "RATIO",
+    "STRING",
+    "ActionResult",
+    "ActionSpec",
+    "Assign",
+    "Collected",
+    "Collector",
+    "CollectorFactory",
+    "Control",
+    "Direction",
+    "Effect",
+    "FieldSpec",
+    "JobGroup",
+    "JobRegistry",
+    "KindBatch",
+    "KindSpec",
+    "Member",
+    "Money",
+    "NoEffect",
+    "OutsideError",
+    "ParamSpec",
+    "PlannedAction",
+    "Probe",
+    "ProcessId",
+    "Provider",
+    "ProviderFactory",
+    "Reached",
+    "Refilling",
+    "Refusal",
+    "Refused",
+    "Report",
+    "Resize",
+    "RunState",
+    "SeriesBatch",
+    "Services",
+    "TargetGone",
+    "Throttled",
+    "Traits",
+    "Type",
+    "Unavailable",
+    "Value",
+    "Waking",
+    "WorkerChannel",
+    "money",
+    "money_per_hour",
+]

@@ -1,0 +1,60 @@
+"""What carries actions out: the protocol, what it gives back, and how it says no."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from scrimp.model.decision import PlannedAction, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an action is not carried out after all: the target is not what the plan saw."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What carrying out came to. `after` is the state as read back where it was."""
+
+    detail: str
+    after: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Reached(Enum):
+    """What a probe found of an action that may or may not have happened."""
+
+    REACHED = "reached"
+    UNTOUCHED = "untouched"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A probe's answer, with a line for people."""
+
+    reached: Reached
+    detail: str = ""
+
+
+class Provider(Protocol):
+    """Carries actions out. All methods may raise `OutsideError`; none may outlive `deadline_s` (seconds from the call)."""
+
+    name: str
+
+    def handles(self, action: PlannedAction) -> bool:
+        """Whether this provider is the one for this action on this target."""
+
+    def plan(self, action: PlannedAction) -> str:
+        """One line on what exactly would be done. Reads only."""
+
+    def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
+        """The action against the live target: the same, adjusted to what is there now, or a refusal. Reads only."""
+
+    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
+        """Do it. Idempotent for one `key`: a second call changes nothing more and gives the same result."""
+
+    def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:
+        """Did it happen? Asked at start-up for an intent without outcome. Reads only."""
