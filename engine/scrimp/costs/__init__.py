@@ -1,0 +1,1 @@
+"""What usage costs, and what it could: the arithmetic of reports, budgets, forecasts and savings. Pure."""
