@@ -10,6 +10,7 @@ from scrimp.api.errors import OutsideError, Refused, TargetGone, Throttled, Unav
 from scrimp.api.local_jobs import JobGroup, JobRegistry, Member, ProcessId
 from scrimp.api.providers import ActionResult, Probe, Provider, Reached, Refusal
 from scrimp.api.services import CollectorFactory, ProviderFactory, Services
+from scrimp.api.work import Commit, Committed, DeadLetter, Lease, QueueCounts, WorkQueue
 from scrimp.api.workers import Control, Report, RunState, Traits, WorkerChannel
 from scrimp.model.catalogue import (
     ActionSpec,
@@ -51,7 +52,10 @@ __all__ = [
     "Collected",
     "Collector",
     "CollectorFactory",
+    "Commit",
+    "Committed",
     "Control",
+    "DeadLetter",
     "Direction",
     "Effect",
     "FieldSpec",
@@ -59,6 +63,7 @@ __all__ = [
     "JobRegistry",
     "KindBatch",
     "KindSpec",
+    "Lease",
     "Member",
     "Money",
     "NoEffect",
@@ -69,6 +74,7 @@ __all__ = [
     "ProcessId",
     "Provider",
     "ProviderFactory",
+    "QueueCounts",
     "Reached",
     "Refilling",
     "Refusal",
@@ -85,6 +91,7 @@ __all__ = [
     "Unavailable",
     "Value",
     "Waking",
+    "WorkQueue",
     "WorkerChannel",
     "money",
     "money_per_hour",

@@ -1,10 +1,11 @@
-"""The client that jobs import, its folder channel, and the registry of local job groups.
+"""The client that jobs import, its folder channel, the queue of work leases, and the registry of local job groups.
 
 Importing it costs little: the standard library and the nouns of `scrimp.api`, no arrays and no process library.
 """
 
 from scrimp.worker.client import Worker
 from scrimp.worker.folder import FolderChannel
+from scrimp.worker.queue import SqliteQueue
 from scrimp.worker.registry import FolderRegistry, group_from_json, group_to_json
 
-__all__ = ["FolderChannel", "FolderRegistry", "Worker", "group_from_json", "group_to_json"]
+__all__ = ["FolderChannel", "FolderRegistry", "SqliteQueue", "Worker", "group_from_json", "group_to_json"]
