@@ -1,1 +1,24 @@
-"""What usage costs, and what it could: the arithmetic of reports, budgets, forecasts and savings. Pure."""
+"""What usage costs, and what it could: the arithmetic of reports, budgets, forecasts and savings. Pure.
+
+Every function takes its time, its parameters and its data as arguments; nothing here reads, waits or remembers.
+"""
+
+from scrimp.costs.groups import PERIOD, group_costs, merge_groups, select
+from scrimp.costs.prices import FitRules, Machine, fit_prices
+from scrimp.costs.split import BillShares, device_shares, split_costs
+from scrimp.costs.units import UnitCost, unit_costs
+
+__all__ = [
+    "PERIOD",
+    "BillShares",
+    "FitRules",
+    "Machine",
+    "UnitCost",
+    "device_shares",
+    "fit_prices",
+    "group_costs",
+    "merge_groups",
+    "select",
+    "split_costs",
+    "unit_costs",
+]

@@ -1,0 +1,52 @@
+"""Sums and shares in integers: what is divided adds up to what there was, to the last millionth.
+
+Method: largest remainder (Hamilton's apportionment): each share is rounded down, and what is left over goes, one unit
+each, to the shares that lost most. Vectorised over groups that lie one after another.
+"""
+
+import numpy as np
+
+from scrimp.model.usage import Floats, Integers
+
+_EXACT = 2**52  # integers up to here, and sums of them, are exact in a float64
+
+
+def apportion(amounts: Integers, weights: Floats, groups: Integers) -> Integers:
+    """Divide `amounts[g]` over the entries of group g in proportion to their weights, exactly.
+
+    `groups` gives each entry's group, ascending; `weights` are positive and finite. An amount may be negative. Every group
+    with an amount has at least one entry, or its amount is lost: see to that before. Returns an integer per entry.
+    """
+    if not len(weights):
+        return np.zeros(0, dtype=np.int64)
+    count = len(amounts)
+    total = np.bincount(groups, weights, count)
+    exact = amounts[groups] * (weights / total[groups])
+    floor = np.floor(exact)
+    shares = floor.astype(np.int64)
+    left = amounts - sums(groups, shares, count)  # INVARIANT: 0 <= left < entries, but for float error of one
+    entries = np.bincount(groups, minlength=count)
+    # One sort by (group, remainder descending): the group's number is the whole part of the key.
+    order = np.argsort(groups + (1.0 - (exact - floor)) / 2, kind="stable")
+    first = np.cumsum(entries) - entries
+    rank = np.empty(len(groups), dtype=np.int64)
+    rank[order] = np.arange(len(groups)) - first[groups[order]]
+    every, some = np.divmod(left, np.maximum(entries, 1))
+    shares += every[groups] + (rank < some[groups])
+    return shares
+
+
+def sums(groups: Integers, values: Integers, count: int) -> Integers:
+    """The exact sum of integer `values` in each of `count` groups."""
+    if not len(values):
+        return np.zeros(count, dtype=np.int64)
+    if float(np.abs(values.astype(np.float64)).sum()) < _EXACT:
+        return np.bincount(groups, values, count).astype(np.int64)
+    # Two halves of at most 32 bits each: 2^20 rows of them stay exact, and more rows are added in pieces.
+    found = np.zeros(count, dtype=np.int64)
+    for start in range(0, len(values), 2**20):
+        piece, where = values[start : start + 2**20], groups[start : start + 2**20]
+        high, low = piece >> 32, piece & 0xFFFFFFFF
+        found += np.bincount(where, high, count).astype(np.int64) << 32
+        found += np.bincount(where, low, count).astype(np.int64)
+    return found
