@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.costs.fleets import fleets, price_books
 
@@ -13,7 +13,6 @@ from scrimp.model.costs import PARTS, PriceBook, PriceVector
 from scrimp.model.usage import CPU, DIMENSIONS, GPU, MEMORY, NODE, OTHER, UsageRow, usage_table
 
 SHARES = BillShares()
-few = settings(max_examples=40, deadline=None)  # a fleet takes a while to draw
 NO_PRICES = PriceBook({})
 
 
@@ -25,7 +24,6 @@ def bills(usage):
     return found
 
 
-@few
 @given(fleets(), price_books(), st.sets(st.sampled_from(DIMENSIONS)))
 def test_the_four_parts_add_to_the_bill_under_any_grouping(usage, prices, by):
     costs = split_costs(usage, prices, SHARES)
@@ -36,7 +34,6 @@ def test_the_four_parts_add_to_the_bill_under_any_grouping(usage, prices, by):
     assert found == bills(usage)
 
 
-@few
 @given(
     fleets(),
     price_books(),
@@ -54,7 +51,6 @@ def test_a_filter_and_its_complement_add_to_the_bill(usage, prices, name, wanted
     )
 
 
-@few
 @given(fleets(), price_books())
 def test_the_parts_of_each_period_of_a_node_add_to_its_own_bill(usage, prices):
     """Nothing leaks from one node or hour to another."""
@@ -74,7 +70,6 @@ def test_the_parts_of_each_period_of_a_node_add_to_its_own_bill(usage, prices):
     assert all(billed == cost for billed, cost in found.values())
 
 
-@few
 @given(fleets(), price_books())
 def test_no_part_has_another_sign_than_the_bills(usage, prices):
     """Rounding never makes a credit of a cost: with bills that are not negative, neither is any part."""
@@ -84,7 +79,6 @@ def test_no_part_has_another_sign_than_the_bills(usage, prices):
         assert all((costs.part(name) >= 0).all() for name in PARTS)
 
 
-@few
 @given(fleets(), price_books())
 def test_who_pays_which_part(usage, prices):
     """Work pays for what it used and held, the owner of the machines for what nobody was given."""
@@ -96,7 +90,6 @@ def test_who_pays_which_part(usage, prices):
     assert not costs.overhead_micro[~charge].any()
 
 
-@few
 @given(fleets(), price_books(), st.randoms(use_true_random=False))
 def test_pieces_add_to_the_whole(usage, prices, random):
     """A table of any size is split node-hour by node-hour, and the sums are those of the whole."""
