@@ -9,10 +9,11 @@ from types import FrameType
 from scrimp.api import Waking
 from scrimp.compile import PolicySet
 from scrimp.daemon.compose import Parts
-from scrimp.daemon.tick import Ticked, Ticker, alerts, context
+from scrimp.daemon.tick import Ticked, Ticker, alerts, conclude, context
 from scrimp.diagnostics import Diagnostic
 from scrimp.execute import Outcome, recover
 from scrimp.model.decision import Mode
+from scrimp.model.plan import Plan
 from scrimp.reload import Rejected, Reloaded
 from scrimp.store import Entry, Store
 
@@ -119,6 +120,12 @@ class Daemon:
             self._pruned_s = now_s
         self._tell(ticked)
         return ticked
+
+    def preview(self) -> Plan:
+        """What the next tick would conclude, with all that was seen so far. Nothing is written and nothing done."""
+        settings = self._ticker.settings
+        ledger = self.store.load_ledger()
+        return conclude(self._ticker.world, self._policies(), ledger, self._now(), settings.cap)[1]
 
     def run(self) -> None:
         """Tick every interval until the alarm says stop; the tick that runs is finished. Raises `StoreError`."""
