@@ -1,6 +1,6 @@
 """A plug-in whose targets are files: one JSON document per node group, with a count of what was really done to it.
 
-Both the collector and the provider read the folder that their section names. A second effect under another key is not
+The collector brings the fields that its section names, by default all. Both the collector and the provider read the folder that their section names. A second effect under another key is not
 prevented and shows in `effects`, so that an engine that acts twice is found out.
 """
 
@@ -68,13 +68,14 @@ class BoxCollector:
         self.name = str(config["name"])
         self.interval_s = float(config["interval_s"])
         self.folder = Path(config["folder"])
+        self.fields = tuple(config.get("fields", FIELDS))
 
     def covers(self) -> Sequence[tuple[str, str]]:
-        return [("node_group", "*")]
+        return [("node_group", field) for field in self.fields]
 
     def collect(self, now_s: float, *, deadline_s: float) -> Collected:
         found = boxes(self.folder)
-        fields = {name: [box[name] for box in found.values()] for name in FIELDS}
+        fields = {name: [box[name] for box in found.values()] for name in self.fields}
         return Collected([KindBatch("node_group", list(found), fields)])
 
 

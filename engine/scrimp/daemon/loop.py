@@ -8,14 +8,14 @@ from types import FrameType
 
 from scrimp.api import Waking
 from scrimp.compile import PolicySet
-from scrimp.daemon.compose import Parts
+from scrimp.daemon.compose import Parts, Remembered
 from scrimp.daemon.tick import Ticked, Ticker, alerts, conclude, context
 from scrimp.diagnostics import Diagnostic
 from scrimp.execute import Outcome, recover
 from scrimp.model.decision import Mode
 from scrimp.model.plan import Plan
 from scrimp.reload import Rejected, Reloaded
-from scrimp.store import Entry, Store
+from scrimp.store import ROWS, Entry, Store
 
 PRUNE_EVERY_S = 3600.0
 SETTLE_LOOK_S = 0.5  # how soon to look again at files that change
@@ -90,7 +90,11 @@ class Daemon:
         self._now = parts.services.now
         self._pruned_s = float("-inf")
         self._ticker = Ticker(
-            parts.world(), parts.providers, store, parts.services.sleep, parts.tick_settings(cap)
+            parts.world(Remembered(rows=store.load_memory(ROWS))),
+            parts.providers,
+            store,
+            parts.services.sleep,
+            parts.tick_settings(cap),
         )
 
     def start(self) -> None:

@@ -13,6 +13,8 @@ from scrimp.store.log import Bad, Log, Verification
 from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record
 from scrimp.store.replay import advance, replay
 from scrimp.store.store import (
+    ROWS,
+    SOURCES,
     Store,
     StoreSettings,
     Visit,
@@ -23,6 +25,8 @@ from scrimp.store.store import (
 
 __all__ = [
     "REDACTED",
+    "ROWS",
+    "SOURCES",
     "Bad",
     "Context",
     "Entry",

@@ -24,6 +24,8 @@ from scrimp.store.records import Context, Entry, Record, chained
 from scrimp.store.replay import advance
 
 DAY_S = 86400.0
+SOURCES = "source"  # the part of the memory that is about the sources of samples
+ROWS = "rows"  # the part that is about the rows of each kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,19 @@ class Visit:
                 raise NotAwaiting(f"no act in doubt under key `{key}`")
             self._write([_outcome_entry(found, outcome, detail, {}, actor)])
 
+    def load_memory(self, part: str) -> dict[str, Any]:
+        """What is remembered of the world between runs: JSON documents by name."""
+        with self._mutex:
+            return self._database.load_memory(part)
+
+    def trust(self, source: str, actor: str) -> None:
+        """A person says that a source's zeros are real. Raises `NotAwaiting` where nobody doubts them."""
+        with self._mutex:
+            found = self._database.load_memory(SOURCES).get(source)
+            if found is None or not found["distrusted"]:
+                raise NotAwaiting(f"source `{source}` is not distrusted")
+            self._write([Entry("override", values={"trusted": source, "memory": found}, actor=actor)])
+
     def verify(self) -> Verification:
         """Check the whole log; names the first bad record."""
         with self._mutex:
@@ -146,6 +161,8 @@ class Visit:
 
     def _bring_in(self, record: Mapping[str, Any]) -> None:
         before = self._database.slice_for(record)
+        if record["event"] == "override" and "trusted" in record["values"]:
+            self._database.forget(SOURCES, record["values"]["trusted"])
         try:
             self._database.write(before, advance(before, record))
         except (KeyError, TypeError, ValueError) as error:
@@ -165,6 +182,13 @@ class Store(Visit):
         """The clocks after a tick. They are not in the log."""
         with self._mutex:
             self._database.save_holds(holds)
+
+    def save_memory(
+        self, part: str, after: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write documents. With what `load_memory` gave before, a person's word spoken in between stands."""
+        with self._mutex:
+            self._database.save_memory(part, after, before)
 
     def record_intent(self, intent: Intent, values: Mapping[str, Value]) -> None:
         """On the disk when this returns. `values` are those the decision saw. Raises `StoreError`: then do nothing."""
