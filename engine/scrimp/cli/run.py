@@ -9,6 +9,7 @@ from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import iso, show
 from scrimp.daemon import Alarm, Daemon, Ticked, Told, Unloadable, compose
+from scrimp.diagnostics import Diagnostic
 from scrimp.model.decision import Mode, Verdict
 from scrimp.reload import Rejected, Reloaded
 from scrimp.store import StoreError, open_store
@@ -35,11 +36,14 @@ def command(*, once: bool, mode_cap: str | None) -> ExitCode:
     try:
         with open_store(config.store, time.time) as store, alarm.on_signals():
             daemon = Daemon(parts, store, alarm, Mode[mode_cap.upper()] if mode_cap else None, tell)
-            daemon.start()
-            if once:
-                daemon.once()
-            else:
-                daemon.run()
+            try:
+                daemon.start()
+                if once:
+                    daemon.once()
+                else:
+                    daemon.run()
+            finally:
+                daemon.close()
     except Unloadable as error:
         show(error.diagnostics)
         raise Wrong(str(error)) from error
@@ -55,6 +59,8 @@ def tell(told: Told) -> None:
         parts = [f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict]]
         line = f"{iso(round(told.plan.at_s))}  {', '.join([*parts, f'{told.plan.false} false'])}"
         click.echo(line, err=True)
+    elif isinstance(told, Diagnostic):
+        show([told])
     elif isinstance(told, Reloaded):
         click.echo("policies reloaded", err=True)
     elif isinstance(told, Rejected):

@@ -2,8 +2,7 @@
 
 from scrimp.collectors.columns import unknown_column
 from scrimp.collectors.dump import dump_snapshot
-from scrimp.collectors.gather import CollectorStatus, Gathered, Gatherer, GatherSettings, Refilled
-from scrimp.collectors.mass_zero import SourceMemory
+from scrimp.collectors.gather import CollectorStatus, Gathered, Gatherer, GatherSettings
 from scrimp.collectors.snapshot import load_snapshot, snapshot_currency
 
 __all__ = [
@@ -11,8 +10,6 @@ __all__ = [
     "GatherSettings",
     "Gathered",
     "Gatherer",
-    "Refilled",
-    "SourceMemory",
     "dump_snapshot",
     "load_snapshot",
     "snapshot_currency",

@@ -30,7 +30,10 @@ from scrimp.collectors.local_jobs import (
 )
 
 REPORT_FRESH_S = 10.0
-NODE_FIELDS = ("state", "age", "price_per_hour", "cpu_utilization", "memory_utilization")
+NODE_FIELDS = (
+    *("state", "age", "price_per_hour", "cores", "memory_bytes"),
+    *("cpu_utilization", "memory_utilization"),
+)
 GPU_FIELDS = ("gpu_utilization", "gpu_memory_utilization")
 FLEET_FIELDS = ("cpu_utilization", "memory_utilization", "items_per_second", "cost_rate")
 VOLUME_FIELDS = ("size_bytes", "used", "utilization")
@@ -118,7 +121,7 @@ class HostCollector:
         self._gpus.look()
         gpus = bool(self._gpus.handles)
         by_kind = {
-            "node": (*NODE_FIELDS, *(GPU_FIELDS if gpus else ())),
+            "node": (*NODE_FIELDS, *(("gpus", *GPU_FIELDS) if gpus else ())),
             "fleet": (*FLEET_FIELDS, *(GPU_FIELDS[:1] if gpus else ())),
             "volume": VOLUME_FIELDS,
             "node_group": GROUP_FIELDS if self._work else (),
@@ -129,7 +132,8 @@ class HostCollector:
 
     def collect(self, now_s: float, *, deadline_s: float) -> Collected:  # noqa: ARG002 - reads the kernel's tables only
         """All of it once. A registry that cannot be read makes local jobs unknown, and nothing else."""
-        machine = _Machine(self._busy.look(), psutil.virtual_memory().percent / 100.0, self._gpus.look())
+        memory = psutil.virtual_memory()
+        machine = _Machine(self._busy.look(), memory.percent / 100.0, memory.total, self._gpus.look())
         failed = {}
         if self._gpus.failure:
             failed = {f"node.{one}": self._gpus.failure for one in GPU_FIELDS}
@@ -155,7 +159,7 @@ class HostCollector:
     def _job_batches(self, local: "_Local", now_s: float) -> Sequence[KindBatch]:
         labels = {one.group.name: one.group.labels for one in local.groups}
         return (
-            group_batch(local.groups, now_s, self._fresh_s),
+            group_batch(local.groups, now_s),
             *job_batches(local.jobs, self._node, labels, now_s, self._fresh_s),
             operation_batch(local.jobs, now_s, self._fresh_s),
         )
@@ -173,10 +177,13 @@ class HostCollector:
             "state": ["running"],
             "age": [max(now_s - psutil.boot_time(), 0.0)],
             "price_per_hour": [None if self._price is None else cores * self._price],
+            "cores": [cores],
+            "memory_bytes": [machine.memory_bytes],
             "cpu_utilization": [machine.busy],
             "memory_utilization": [machine.memory],
         }
         if machine.gpus is not None:
+            fields["gpus"] = [len(self._gpus.handles)]
             fields |= {name: [value] for name, value in zip(GPU_FIELDS, machine.gpus, strict=True)}
         return KindBatch("node", [self._node], fields, None, now_s)
 
@@ -225,6 +232,7 @@ class _Machine:
 
     busy: float | None
     memory: float
+    memory_bytes: int
     gpus: tuple[float, float] | None
 
 

@@ -4,6 +4,16 @@ The catalogue has a door of its own, `scrimp.config.catalogue`, which is light.
 """
 
 from scrimp.config.load import FILE_NAME, load_config, parse_config
-from scrimp.config.settings import Config, Secret, Section, Webhook, defaults
+from scrimp.config.settings import Config, Keep, Secret, Section, Webhook, defaults
 
-__all__ = ["FILE_NAME", "Config", "Secret", "Section", "Webhook", "defaults", "load_config", "parse_config"]
+__all__ = [
+    "FILE_NAME",
+    "Config",
+    "Keep",
+    "Secret",
+    "Section",
+    "Webhook",
+    "defaults",
+    "load_config",
+    "parse_config",
+]

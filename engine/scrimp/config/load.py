@@ -7,10 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from scrimp.config.settings import Config, Secret, Section, Webhook, defaults
+from scrimp.config.settings import Config, Keep, Secret, Section, Webhook, defaults
 from scrimp.diagnostics import Diagnostic, Source, Span, did_you_mean
 from scrimp.model.decision import Mode
-from scrimp.model.quantities import duration_s
+from scrimp.model.quantities import duration_s, quantity
+from scrimp.model.types import BYTES
 
 FILE_NAME = "scrimp.yaml"
 ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -89,6 +90,8 @@ def _said(error: Any) -> str:
             return "must be one of " + ", ".join(f"`{one}`" for one in wanted)
         case "pattern" if "smhdw" in wanted:
             return "must be a duration such as `30s`"
+        case "pattern" if "iB" in wanted or "i?" in wanted:
+            return "must be a size such as `20GiB`"
         case "pattern":
             return "must be three capital letters, such as `USD`"
         case "minimum":
@@ -143,7 +146,18 @@ def _typed(value: dict[str, Any], folder: Path, file: Path) -> Config:
         collectors=_sections(value.get("collectors", {})),
         providers=_sections(value.get("providers", {})),
         webhooks={name: _webhook(name, one) for name, one in value.get("webhooks", {}).items()},
+        keep=_keep(value.get("history", {}), base.keep),
         path=file,
+    )
+
+
+def _keep(raw: Mapping[str, Any], base: Keep) -> Keep:
+    samples_s, usage_s = (duration_s(_text(raw[key])) if key in raw else None for key in ("samples", "usage"))
+    size = quantity(_text(raw["max_size"]), BYTES) if "max_size" in raw else None
+    return Keep(
+        base.samples_s if samples_s is None else samples_s,
+        base.usage_s if usage_s is None else usage_s,
+        base.max_bytes if size is None else int(size),
     )
 
 

@@ -46,6 +46,15 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How long the history is kept: samples, and usage with prices and acts; `max_bytes` bounds it all."""
+
+    samples_s: float = 14 * 86400.0
+    usage_s: float = 400 * 86400.0
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of it. `mode_cap` is `None` where nothing caps the modes of policies."""
 
@@ -63,6 +72,7 @@ class Config:
     collectors: tuple[Section, ...] = ()
     providers: tuple[Section, ...] = ()
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    keep: Keep = field(default_factory=Keep)
     path: Path | None = None
 
 

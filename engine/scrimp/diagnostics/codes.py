@@ -100,6 +100,9 @@ CODES: dict[str, Code] = {
     "SCR804": Code("the ledger cannot be used"),
     "SCR805": Code("the audit log was changed"),
     "SCR806": Code("there is nothing to answer"),
+    "SCR807": Code("the history cannot be read or written"),
+    "SCR808": Code("a file to import cannot be read"),
+    "SCR809": Code("a row that cannot be imported"),
 }
 
 

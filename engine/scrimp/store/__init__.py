@@ -9,12 +9,11 @@ from scrimp.store.errors import (
     StoreTooNew,
 )
 from scrimp.store.export import export_records
-from scrimp.store.log import Bad, Log, Verification
+from scrimp.store.log import Bad, Checkpoint, Log, Verification
 from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record
 from scrimp.store.replay import advance, replay
 from scrimp.store.store import (
-    ROWS,
-    SOURCES,
+    CRASH_POINTS,
     Store,
     StoreSettings,
     Visit,
@@ -24,10 +23,10 @@ from scrimp.store.store import (
 )
 
 __all__ = [
+    "CRASH_POINTS",
     "REDACTED",
-    "ROWS",
-    "SOURCES",
     "Bad",
+    "Checkpoint",
     "Context",
     "Entry",
     "Event",

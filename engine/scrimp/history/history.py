@@ -1,0 +1,136 @@
+"""The history as its readers meet it: usage in pieces, work, acts, and the past of windows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scrimp.api import SeriesBatch
+from scrimp.history.actions import Done, read_acts
+from scrimp.history.columns import pieces, usage_of, with_currency, work_of
+from scrimp.history.files import Folder, HistoryError
+from scrimp.history.hours import Span
+from scrimp.history.keeper import HOUR_S, MEASURED, rolled_part, unrolled_hours
+from scrimp.history.query import Limits, arrow, connect, named, run, scan
+from scrimp.history.rollup import Rolled
+from scrimp.model.usage import UsageTable, WorkTable
+
+DAYS_BACK_S = 2 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What there is of one source: from when to when (epoch seconds), in how many rows."""
+
+    source: str
+    from_s: float
+    to_s: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All methods raise `HistoryError`; where there is no history they give nothing."""
+
+    folder: Folder
+    currency: str = "USD"
+    limits: Limits = field(default_factory=Limits)
+
+    def check(self) -> None:
+        """Raise where another version wrote it."""
+        self.folder.check()
+
+    def extents(self) -> tuple[Extent, ...]:
+        """What there is of usage, by source: `measured` here, or imported. The hour that is open counts once it is over."""
+        found = []
+        for source in sorted({part.kind for part in self.folder.parts("usage")}):
+            files = self.folder.files("usage", source)
+            if not files:
+                continue
+            with connect(self.folder.root, self.limits) as link:
+                row = run(link, f"SELECT min(start_s), max(end_s), count(*) FROM {scan(files)}").fetchone()
+            if row is not None and row[2]:
+                found.append(Extent(source, float(row[0]), float(row[1]), int(row[2])))
+        return tuple(found)
+
+    def usage(
+        self, source: str, span: Span, now_s: float | None = None, label: str | None = None
+    ) -> Iterator[UsageTable]:
+        """Rows that start within the span, in pieces that can be split one by one and added.
+
+        With `now_s` the hours that are not rolled up yet are too, up to then. `label` stands in for `team`.
+        """
+        with self.folder.reading():
+            yield from pieces(
+                self.folder.files("usage", source, span.from_s, span.to_s), (span.from_s, span.to_s), label
+            )
+            for rolled in self._open_hours(source, span, now_s):
+                yield usage_of(with_currency(rolled.usage, self.currency), label)
+
+    def work(self, source: str, span: Span, now_s: float | None = None) -> WorkTable:
+        """What was produced within the span."""
+        with self.folder.reading():
+            files = self.folder.files("work", source, span.from_s, span.to_s)
+            tables = [rolled.work for rolled in self._open_hours(source, span, now_s)]
+            if files:
+                with connect(self.folder.root, self.limits) as link:
+                    sql = f"SELECT * FROM {scan(files)} WHERE start_s >= ? AND start_s < ?"
+                    tables.insert(0, arrow(link, sql, (span.from_s, span.to_s)))
+        return work_of(tables)
+
+    def acts(self, from_s: float, to_s: float) -> tuple[Done, ...]:
+        """What was done, in order of time."""
+        with self.folder.reading():
+            return read_acts(self.folder, from_s, to_s)
+
+    def refill(
+        self, now_s: float, windows: Mapping[tuple[str, str], float], *, deadline_s: float = 0.0
+    ) -> Sequence[SeriesBatch]:
+        """Samples of the last `windows[kind, field]` seconds, oldest first. A sample never looks younger than it was."""
+        del deadline_s  # it reads local files
+        with self.folder.reading():
+            found = (self._past(kind, field, now_s, back_s) for (kind, field), back_s in windows.items())
+            return [one for one in found if one is not None]
+
+    def _past(self, kind: str, field: str, now_s: float, back_s: float) -> SeriesBatch | None:
+        files = self.folder.files("samples", kind, now_s - back_s, now_s)
+        if not files:
+            return None
+        with connect(self.folder.root, self.limits) as link:
+            there = {row[0] for row in run(link, f"DESCRIBE SELECT * FROM {scan(files)}").fetchall()}
+            if field not in there:
+                return None
+            rows = run(
+                link,
+                f"""SELECT CAST(name AS VARCHAR) AS name, epoch_us("at") / 1e6 - max(age_s) OVER (PARTITION BY "at") AS t,
+                  CAST({named(field)} AS DOUBLE) AS v
+                FROM {scan(files)} WHERE epoch_us("at") >= ? AND epoch_us("at") < ? AND {named(field)} IS NOT NULL""",
+                [round((now_s - back_s) * 1e6), round(now_s * 1e6)],
+            ).fetchnumpy()
+        if not len(rows["t"]):
+            return None
+        times, at = np.unique(np.asarray(rows["t"], dtype=np.float64), return_inverse=True)
+        names, row = np.unique(np.asarray(rows["name"], dtype=object).astype(str), return_inverse=True)
+        values: Any = np.full((len(names), len(times)), np.nan)
+        values[row, at] = np.asarray(rows["v"], dtype=np.float64)
+        return SeriesBatch(kind, field, names.tolist(), times.tolist(), values)
+
+    def _open_hours(self, source: str, span: Span, now_s: float | None) -> Iterator[Rolled]:
+        if source != MEASURED or now_s is None:
+            return
+        for hour in sorted(unrolled_hours(self.folder, min(now_s, span.to_s), DAYS_BACK_S)):
+            start_s = float(hour * HOUR_S)
+            if span.from_s <= start_s < span.to_s:
+                yield rolled_part(self.folder, Span(start_s, min(start_s + HOUR_S, now_s)), self.limits)
+
+
+def open_history(store: Path, currency: str = "USD", limits: Limits | None = None) -> History:
+    """The history of a state folder, for reading. Raises `HistoryError` where a newer version wrote it."""
+    found = History(Folder(store / "history"), currency, limits or Limits())
+    found.check()
+    return found
+
+
+__all__ = ["Extent", "History", "HistoryError", "open_history"]
