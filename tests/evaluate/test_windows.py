@@ -66,7 +66,10 @@ def test_the_oldest_end_is_outside_and_now_is_inside() -> None:
     """The window is (t - D, t]."""
     edge = [(NOW_S - 900.0, 1.0), (NOW_S, 3.0)]
     series = Series(
-        np.array([[t for t, _ in edge]]), np.array([[1.0, 3.0]]), np.full(1, NAN), np.zeros(1, dtype=np.bool_)
+        np.array([[t for t, _ in edge]]),
+        np.array([[1.0, 3.0]]),
+        np.full(1, 900.0),
+        np.zeros(1, dtype=np.bool_),
     )
     assert window(series, NOW_S, "avg", 900.0, 0.0, None, 0.5).values.tolist() == [3.0]
 
@@ -99,9 +102,9 @@ def test_a_failed_source_makes_a_window_unknown_at_once() -> None:
     assert load("", Track({"a": ONE}, failed=frozenset("a"))) is None
 
 
-def test_an_unknown_interval_asks_for_one_sample() -> None:
-    """Nobody knows how many there should be."""
-    assert load("", Track({"a": ONE[-1:]}, interval_s=NAN)) is True
+def test_an_unknown_interval_covers_nothing() -> None:
+    """Nobody knows how many samples there should be: one reading is no average of a quarter of an hour."""
+    assert load("", Track({"a": ONE[-1:]}, interval_s=NAN)) is None
 
 
 def test_a_rate_is_per_second_and_of_money_per_hour() -> None:

@@ -143,19 +143,16 @@ class Naive:
             return None
         now_s, name = self.world.now_s, window.field.name
         track = self.world.tracks.get((window.field.kind, name))
-        if track is None:
-            value = found.values.get(name)
-            assert value is None or isinstance(value, float)
-            samples, interval_s = [(now_s - found.ages_s.get(name, 0.0), value)], math.nan
-        elif found.name in track.failed:
+        if track is None or found.name in track.failed:
             return None
-        else:
-            samples, interval_s = track.samples.get(found.name, []), track.interval_s
+        samples, interval_s = track.samples.get(found.name, []), track.interval_s
         known = [(at_s, value) for at_s, value in samples if value is not None and at_s <= now_s]
         if not known or self._is_stale(now_s - known[-1][0], interval_s):
             return None
         inside = [(at_s - now_s, value) for at_s, value in known if at_s > now_s - window.over_s]
-        expected = 1 if math.isnan(interval_s) else max(1, math.floor(window.over_s / interval_s + 1e-9))
+        if math.isnan(interval_s):
+            return None
+        expected = max(1, math.floor(window.over_s / interval_s + 1e-9))
         if not inside or len(inside) < self.coverage * expected:
             return None
         return window_value(window.fn, inside, window.horizon_s)

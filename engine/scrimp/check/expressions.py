@@ -481,11 +481,10 @@ class Typer:
         """The kind that a call aggregates over, if it does."""
         if expr.name not in AGGREGATES or len(expr.args) != 1:
             return None
-        own = {kind.name for kind in (self.kind,) if kind is not None} if expr.where is None else set()
         for ref in _refs(expr.args[0]):
             kind = self.catalogue.kinds.get(ref.parts[0])
             is_field = len(ref.parts) == 1 and self.kind is not None and ref.parts[0] in self.kind.fields
-            if kind is None or ref.row is not None or is_field or (kind.name in own and len(ref.parts) > 1):
+            if kind is None or ref.row is not None or is_field:
                 continue
             if not (kind.singleton and len(ref.parts) > 1):
                 return kind

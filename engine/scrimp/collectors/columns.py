@@ -1,5 +1,6 @@
-"""Values as they come from a source, laid into typed columns; what has the wrong type becomes unknown."""
+"""Values as they come from a source, laid into typed columns; what has the wrong type, or cannot be, is unknown."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,12 +14,14 @@ NONE = type(None)
 NUMBERS = {float, int, np.float64, np.float32, np.int64, np.int32}
 TRUTHS = {bool, np.bool_}
 TEXTS = {str, np.str_}
+_SLACK = 1e-6  # relative: a mean of full GPUs may come out a little above 100 %
 
 
 def column(
     spec: FieldSpec, values: Sequence[Value], age_s: float | Floats = 0.0, *, interval_s: float = float("nan")
 ) -> tuple[Column, list[int]]:
-    """A column of `spec.type` with ages in seconds, and the rows whose value has another type (they are unknown).
+    """A column of `spec.type` with ages in seconds, and the rows whose value has another type or lies outside of the
+    field's bounds (they are unknown).
 
     `None`, `nan` and the infinities are unknown too, and are no mistake.
     """
@@ -28,7 +31,10 @@ def column(
         wrong = [row for row, value in enumerate(values) if type(value) not in accepted]
         bad = set(wrong)
         values = [None if row in bad else value for row, value in enumerate(values)]
-    return _typed(spec, values, age_s, interval_s), wrong
+    found = _typed(spec, values, age_s, interval_s)
+    if spec.type.base is Base.NUMBER:
+        wrong += np.flatnonzero(np.isfinite(found.values) & ~found.valid).tolist()
+    return found, wrong
 
 
 def accepted_types(spec: FieldSpec) -> set[type]:
@@ -46,7 +52,17 @@ def _typed(spec: FieldSpec, values: Sequence[Value], age_s: float | Floats, inte
         return text_column([None if v is None else str(v) for v in values], age_s, interval_s=interval_s)
     array = _floats(values)
     found = number_column(array, age_s, interval_s=interval_s)
-    return replace(found, valid=np.isfinite(found.values))
+    low, high = bounds(spec)
+    with np.errstate(invalid="ignore"):
+        inside = (found.values >= low) & (found.values <= high)
+    return replace(found, valid=np.isfinite(found.values) & inside)
+
+
+def bounds(spec: FieldSpec) -> tuple[float, float]:
+    """Between which numbers a field's values can be, but for rounding; what lies outside was misread."""
+    low = -math.inf if spec.minimum is None else spec.minimum - _SLACK * abs(spec.minimum)
+    high = math.inf if spec.maximum is None else spec.maximum + _SLACK * abs(spec.maximum)
+    return low, high
 
 
 def _floats(values: Sequence[Value]) -> Floats:

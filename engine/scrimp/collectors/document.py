@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scrimp.api import FieldSpec, KindSpec, Value
+from scrimp.collectors.columns import bounds
 from scrimp.diagnostics import Diagnostic, Severity, Source, did_you_mean
 from scrimp.model.catalogue import CURRENCY_DEFAULT, Catalogue
 from scrimp.model.quantities import duration_s, quantity
@@ -246,9 +247,10 @@ class _Reader:
             message = f"`{path}` is not of type {spec.type}: it is unknown"
             self.warn("SCR502", path.partition("[")[0] + path.rpartition("]")[2], message, hint)
         elif isinstance(value, float) and _outside(value, spec):
-            message = f"`{path}` is {value:g}, outside of what `{spec.name}` can be"
+            message = f"`{path}` is {value:g}, outside of what `{spec.name}` can be: it is unknown"
             hint = f"ratios are 0 to 1: {value / 100:g}" if spec.type == RATIO and value > 1 else ""
             self.warn("SCR502", f"outside {spec.name} {path.partition('[')[0]}", message, hint)
+            return None
         return value
 
     def series(self, raw: Any, rows: Mapping[str, Rows]) -> dict[tuple[str, str], dict[str, Recent]]:
@@ -308,8 +310,8 @@ class _Reader:
 
 
 def _outside(value: float, spec: FieldSpec) -> bool:
-    low, high = spec.minimum, spec.maximum
-    return (low is not None and value < low) or (high is not None and value > high)
+    low, high = bounds(spec)
+    return not low <= value <= high
 
 
 def _near(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:

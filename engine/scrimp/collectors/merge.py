@@ -117,7 +117,8 @@ def _laid(
     own, wrong = column(field, values, _ages(batch, now_s), interval_s=part.interval_s)
     if wrong:
         message = (
-            f"collector `{part.name}`: `{batch.kind}.{field.name}` is not of type {field.type}, it is unknown"
+            f"collector `{part.name}`: `{batch.kind}.{field.name}` is not of type {field.type}, or outside of "
+            "what it can be: it is unknown"
         )
         hint = f"on {len(wrong)} rows, such as `{batch.names[wrong[0]]}`"
         findings.append(Diagnostic("SCR502", message, hint=hint, severity=Severity.WARNING))

@@ -25,6 +25,9 @@ from scrimp.model.expression import (
 from scrimp.model.policy import STALE_DEFAULT_INTERVALS
 from scrimp.model.types import DURATION, RATIO, Base
 
+_NOISE = 1e-9  # as in `windows`: 15m of samples every 0.1s are 9000, whatever the division says
+_NO_SERIES = "`{}` has a value now and no series to look back over"
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:
@@ -197,11 +200,14 @@ def _window_cause(expression: Window, node: Node, frame: Frame, row: int) -> str
     table = frame.snapshot.tables.get(field.kind)
     series = frame.snapshot.series.get((field.kind, field.name))
     name = field.row or (shown.names[row] if shown is not None else "")
-    if table is None or series is None or name not in table.rows:
+    if table is None or name not in table.rows:
         return _field_cause(field, node.stale_s, frame, row)
     place = table.rows[name]
+    column = column_of(table, field.name)
+    if series is None:
+        lone = column is not None and column.valid[place]
+        return _NO_SERIES.format(field.name) if lone else _field_cause(field, node.stale_s, frame, row)
     if series.failed[place if series.failed.size > 1 else 0]:
-        column = table.columns.get(field.name)
         cause = column.reason if column is not None else ""
         return cause or frame.snapshot.failures.get(field.kind) or f"the source of `{field.name}` failed"
     times = series.times_s[place if series.times_s.shape[0] > 1 else 0] - frame.now_s
@@ -209,12 +215,14 @@ def _window_cause(expression: Window, node: Node, frame: Frame, row: int) -> str
     if not known.any():
         return f"`{field.name}` has no samples"
     interval_s = float(series.interval_s[place if series.interval_s.size > 1 else 0])
+    if np.isnan(interval_s):
+        return _NO_SERIES.format(field.name)
     age_s = -float(times[known].max())
     limit_s = STALE_DEFAULT_INTERVALS * interval_s if node.stale_s is None else node.stale_s
     if age_s > limit_s:
         return _too_old(f"the newest `{field.name}`", age_s, limit_s)
     inside = int((known & (times > -expression.over_s)).sum())
-    expected = 1 if np.isnan(interval_s) else max(1, int(expression.over_s / interval_s))
+    expected = max(1, int(expression.over_s / interval_s * (1 + _NOISE)))
     enough = inside >= node.coverage * expected
     why = (
         f"too few for {expression.fn}" if enough else f"less than {value_text(node.coverage, RATIO)} covered"

@@ -143,12 +143,9 @@ class Frame:
         if table is None:
             return UNKNOWN_NUMBER
         series = self.snapshot.series.get((field.kind, field.name))
-        if series is None:
-            column = column_of(table, field.name)
-            if column is None:
-                return UNKNOWN_NUMBER
-            series = _one_sample(column, self.now_s)
-        elif table is self._outer:  # what was measured stays as it was, whatever is predicted
+        if series is None:  # one value now, sampled nobody knows how often, covers no window
+            return UNKNOWN_NUMBER
+        if table is self._outer:  # what was measured stays as it was, whatever is predicted
             real = self.snapshot.tables[field.kind].rows
             series = _rows_of(series, np.array([real[name] for name in table.names], dtype=np.int64))
         found = window(
@@ -211,17 +208,6 @@ def _of_partial(fn: str, result: Result) -> Result:
         return Truths(result.true, NO) if fn == "any" else Truths(NO, result.false)
     assert isinstance(result, Numbers)
     return Numbers(result.values, np.zeros_like(result.valid))
-
-
-def _one_sample(column: Column, now_s: float) -> Series:
-    """A field without series as a series of its one current sample."""
-    values = np.where(column.valid, column.values.astype(np.float64), np.nan)[:, None]
-    return Series(
-        times_s=(now_s - column.age_s)[:, None],
-        values=values,
-        interval_s=np.full(1, np.nan),
-        failed=np.zeros(1, dtype=np.bool_),
-    )
 
 
 def _rows_of(series: Series, rows: NDArray[np.int64]) -> Series:

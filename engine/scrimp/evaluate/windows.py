@@ -43,13 +43,12 @@ def window(
     count = samples.mask.sum(axis=1)
     interval = series.interval_s
     with np.errstate(all="ignore"):
-        expected = np.where(
-            np.isnan(interval), 1.0, np.maximum(1.0, np.floor(over_s / interval * (1 + _NOISE)))
-        )
+        expected = np.maximum(1.0, np.floor(over_s / interval * (1 + _NOISE)))
         limit = STALE_DEFAULT_INTERVALS * interval if stale_s is None else np.full(1, stale_s)
         fresh = ~(newest_age_s > limit * (1 + _NOISE))
         values = KERNELS[fn](samples)
-    enough = count >= np.ceil(expected * coverage * (1 - _NOISE))
+        # Where the interval is not known, nobody can say that the window is covered: the comparison is false.
+        enough = count >= np.ceil(expected * coverage * (1 - _NOISE))
     valid = (count > 0) & enough & fresh & ~series.failed & np.isfinite(values)
     return Numbers(values, np.broadcast_to(valid, values.shape))
 

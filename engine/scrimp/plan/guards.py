@@ -3,45 +3,55 @@
 Unknown in a guard blocks. Limits and allowances come after these, over all proposals together (`limits`).
 """
 
-from collections.abc import Mapping
 from typing import Protocol
 
+from scrimp.model.catalogue import Direction
 from scrimp.model.decision import Value, Verdict
 from scrimp.model.expression import Expression
 from scrimp.model.money import Money
 from scrimp.model.policy import Policy
 from scrimp.plan.hours import within
+from scrimp.plan.predict import Changes
 from scrimp.plan.proposals import Block, Proposal
 
 
 class Look(Protocol):
     """How guards see the snapshot."""
 
-    def value(self, policy: Policy, expression: Expression, row: int, changed: Mapping[str, Value]) -> Value:
+    def value(
+        self, policy: Policy, expression: Expression, row: int, changed: Changes, *, ahead: bool = False
+    ) -> Value:
         """An expression for one row, with some of its fields replaced; `None` where it is unknown."""
 
     def field(self, policy: Policy, name: str, row: int) -> Value:
         """A field of one row, `None` where it is unknown by the policy's `stale`."""
 
-    def describe(self, policy: Policy, expression: Expression, row: int, changed: Mapping[str, Value]) -> str:
+    def describe(
+        self, policy: Policy, expression: Expression, row: int, changed: Changes, *, ahead: bool = False
+    ) -> str:
         """The same for people: `size = 1 < 2`."""
+
+    def admit(self, policy: Policy, row: int, changed: Changes) -> None:
+        """From here on, an `ensure` about other rows sees this one as it will be."""
 
 
 def guard(proposal: Proposal, look: Look, now_s: float) -> Block | None:
     """What withholds a proposal; an undo obeys `halt` and `during` only."""
     policy = proposal.policy
-    if not proposal.undo:
-        predicted = _predicted(proposal, look)
-        for ensured in policy.guards.ensure:
-            if look.value(policy, ensured, proposal.row, predicted) is not True:
-                return _block(f"ensure {look.describe(policy, ensured, proposal.row, predicted)}")
+    predicted = _predicted(proposal, look)
+    for ensured in () if proposal.undo else policy.guards.ensure:
+        if look.value(policy, ensured, proposal.row, predicted, ahead=True) is not True:
+            return _block(f"ensure {look.describe(policy, ensured, proposal.row, predicted, ahead=True)}")
     for halting in policy.guards.halt:
         if look.value(policy, halting, proposal.row, {}) is not False:
             return _block(f"halt if {look.describe(policy, halting, proposal.row, {})}")
     for during in policy.guards.during:
         if within(during.hours, now_s) is not during.only:
             return _block(f"{'only' if during.only else 'never'} during {during.hours.text}")
-    return None if proposal.undo else _worth_it(proposal, look)
+    block = None if proposal.undo else _worth_it(proposal, look)
+    if block is None and any(action.direction is Direction.REDUCE for action in proposal.actions):
+        look.admit(policy, proposal.row, predicted)  # what restores may fail, and nothing may lean on it
+    return block
 
 
 def _predicted(proposal: Proposal, look: Look) -> dict[str, Value]:

@@ -64,7 +64,7 @@ def admit(
     """The proposals that a limit stops, by `id()`."""
     used: dict[tuple[str, ...], _Usage] = {}
     blocked: dict[int, Block] = {}
-    for proposal in sorted(proposals, key=_order):
+    for proposal in sorted(proposals, key=order):
         binding = []
         for scoped in _binding(proposal, allowances):
             if scoped.key not in used:
@@ -82,7 +82,7 @@ def admit(
     return blocked
 
 
-def _order(proposal: Proposal) -> tuple[int, bool, bool, float, str, str]:
+def order(proposal: Proposal) -> tuple[int, bool, bool, float, str, str]:
     """Real acts before approvals before dry runs; undos first, as they are counted but never stopped."""
     saving = proposal.saving
     ratio = 0.0 if saving is None else saving.amount / max(proposal.disruption, 1e-12)

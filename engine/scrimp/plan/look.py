@@ -9,7 +9,7 @@ from scrimp.evaluate import Evaluation, Explanation, Frame, PolicyEvaluation, at
 from scrimp.model.decision import Value
 from scrimp.model.expression import Expression
 from scrimp.model.policy import Condition, Policy
-from scrimp.model.snapshot import Column, Table, number_column, text_column, truth_column
+from scrimp.plan.predict import Changes, Prediction, alone, looks_around
 
 
 class Look:
@@ -20,6 +20,9 @@ class Look:
         self._compiled: dict[str, CompiledPolicy] = {one.policy.name: one for one in policies.compiled}
         self._targets = {one.policy.name: one for one in evaluation.policies}
         self._populations: dict[str, frozenset[str]] = {}
+        self._prediction = Prediction(self.frame.snapshot)
+        ensures = (one for policy in policies.checked.policies for one in policy.guards.ensure)
+        self._around = any(looks_around(one) for one in ensures)
 
     def field(self, policy: Policy, name: str, row: int) -> Value:
         """A field of one row of the policy's kind, by its `stale`; `None` where it is unknown."""
@@ -43,14 +46,21 @@ class Look:
             if column.valid[row]
         }
 
-    def value(self, policy: Policy, expression: Expression, row: int, changed: Mapping[str, Value]) -> Value:
-        """An expression of the policy for one row, with some of its fields replaced; `None` where it is unknown."""
-        frame, row = self._predicted(policy, row, changed)
+    def value(
+        self, policy: Policy, expression: Expression, row: int, changed: Changes, *, ahead: bool = False
+    ) -> Value:
+        """An expression of the policy for one row, with some of its fields replaced; `None` where it is unknown.
+
+        `ahead`: other rows count as they will be, too, after what was admitted before.
+        """
+        frame, row = self._predicted(policy, expression, row, changed, ahead=ahead)
         return at(frame.run(self._compiled[policy.name].node(expression)), row)
 
-    def describe(self, policy: Policy, expression: Expression, row: int, changed: Mapping[str, Value]) -> str:
+    def describe(
+        self, policy: Policy, expression: Expression, row: int, changed: Changes, *, ahead: bool = False
+    ) -> str:
         """An expression of type bool for people: `size = 1 >= 2`."""
-        frame, row = self._predicted(policy, row, changed)
+        frame, row = self._predicted(policy, expression, row, changed, ahead=ahead)
         return explain(self._compiled[policy.name], frame, expression, row).reason
 
     def explain(self, policy: Policy, condition: Condition, row: int) -> Explanation:
@@ -78,32 +88,19 @@ class Look:
             self._populations[policy.name] = names
         return self._populations[policy.name]
 
-    def _predicted(self, policy: Policy, row: int, changed: Mapping[str, Value]) -> tuple[Frame, int]:
+    def admit(self, policy: Policy, row: int, changed: Changes) -> None:
+        """From here on, an `ensure` about other rows sees this one as it will be."""
+        if self._around:
+            self._prediction.admit(policy.kind, row, changed)
+
+    def _predicted(
+        self, policy: Policy, expression: Expression, row: int, changed: Changes, *, ahead: bool
+    ) -> tuple[Frame, int]:
         """A frame in which the row alone stands for its kind, with its fields as they will be."""
-        if not changed:
+        around = ahead and looks_around(expression)
+        if not changed and not (around and not self._prediction.empty):
             return self.frame, row
         table = self.frame.table(policy.kind)
         assert table is not None
-        columns = {name: _cut(column, row) for name, column in table.columns.items()}
-        columns.update({name: _one(value) for name, value in changed.items()})
-        labels = {key: _cut(column, row) for key, column in table.labels.items()}
-        one = Table(table.kind, (table.names[row],), columns, labels)
-        return Frame(self.frame.snapshot, self.frame.now_s, outer=one), 0
-
-
-def _cut(column: Column, row: int) -> Column:
-    one = slice(row, row + 1)
-    return Column(
-        column.values[one],
-        column.valid[one],
-        column.age_s[one],
-        column.interval_s,
-        column.words,
-        column.reason,
-    )
-
-
-def _one(value: Value) -> Column:
-    if isinstance(value, bool):
-        return truth_column([value])
-    return text_column([value]) if isinstance(value, str) else number_column([value])
+        seen = self._prediction.snapshot(policy.kind, row, changed) if around else self.frame.snapshot
+        return Frame(seen, self.frame.now_s, outer=alone(table, row, changed)), 0

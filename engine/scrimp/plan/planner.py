@@ -255,7 +255,7 @@ class _Tick:
                 blocks[id(one)] = block
         blocks.update(conflicts.resolve(standing()))
         doubtful = in_doubt(self.ledger)
-        for one in standing():
+        for one in sorted(standing(), key=limits.order):  # as they are admitted: the first sees the most left
             block = doubtful.get(one.target) or guard(one, self.look, self.now_s)
             if block is not None:
                 blocks[id(one)] = block
