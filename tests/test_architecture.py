@@ -25,7 +25,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "plan": ("model", "compile", "evaluate"),
     "simulate": ("diagnostics", "model", "lang", "check", "compile", "evaluate", "plan"),
     "api": ("model",),
-    "collectors": ("api", "worker", *CORE),
+    "aws": ("api",),
+    "collectors": ("api", "worker", "aws", *CORE),
     "execute": ("api", *CORE),
     "store": ("api", *CORE),
     "reload": ("api", *CORE),
@@ -35,7 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "worker": ("api", *CORE),
     "plugins": ("api", "config", *CORE),
     "testing": ("api", *CORE),
-    "scrimp_actions": ("api",),
+    "scrimp_actions": ("api", "aws"),
 }
 ON_TOP = ("daemon", "cli", "web", "lsp")  # these may import every room; nobody imports cli, web and lsp
 
@@ -68,7 +69,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pynvml": ("collectors",),
     "click": ("cli",),
     "rich": ("cli",),
-    "boto3": ("scrimp_actions", "collectors"),
+    "boto3": ("aws",),
+    "botocore": ("aws",),
     "kubernetes": ("scrimp_actions", "collectors"),
     "pytest": ("testing",),
 }
@@ -78,7 +80,7 @@ PURE_EXCEPTIONS = {
     ("lang", "pathlib"),  # the grammar's tables are read from the package
     ("diagnostics", "pathlib"),  # so are the pages of `explain`
 }
-HEAVY_AT_USE = ("boto3", "kubernetes")  # imported inside the function that needs them
+HEAVY_AT_USE = ("boto3", "botocore", "kubernetes")  # imported inside the function that needs them
 
 
 def modules() -> Iterator[tuple[str, Path]]:

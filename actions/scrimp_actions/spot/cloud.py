@@ -26,7 +26,7 @@ class Purchase(StrEnum):
 
 
 class InstanceState(StrEnum):
-    """Where an instance stands; the words of the field `state` of a node."""
+    """Where an instance stands."""
 
     PENDING = "pending"
     RUNNING = "running"

@@ -5,6 +5,7 @@ built by its factory from its section of `scrimp.yaml` and the `Services` of the
 protocols here. Errors from the outside world are types with consequences, see `OutsideError`.
 """
 
+from scrimp.api.access import Checkup, Examined, Health, Permission, Permitted
 from scrimp.api.collectors import Collected, Collector, KindBatch, Refilling, SeriesBatch, Waking
 from scrimp.api.errors import OutsideError, Refused, TargetGone, Throttled, Unavailable
 from scrimp.api.local_jobs import JobGroup, JobRegistry, Member, ProcessId
@@ -49,6 +50,7 @@ __all__ = [
     "ActionResult",
     "ActionSpec",
     "Assign",
+    "Checkup",
     "Collected",
     "Collector",
     "CollectorFactory",
@@ -58,7 +60,9 @@ __all__ = [
     "DeadLetter",
     "Direction",
     "Effect",
+    "Examined",
     "FieldSpec",
+    "Health",
     "JobGroup",
     "JobRegistry",
     "KindBatch",
@@ -69,6 +73,8 @@ __all__ = [
     "NoEffect",
     "OutsideError",
     "ParamSpec",
+    "Permission",
+    "Permitted",
     "PlannedAction",
     "Probe",
     "ProcessId",

@@ -1,0 +1,46 @@
+"""AWS for collectors and providers: the calls that can be made, their permissions, deadlines and typed errors."""
+
+from scrimp.aws import operations
+from scrimp.aws.account import Account, AwsSettings, NotInstalled, text
+from scrimp.aws.errors import Denied, Expired
+from scrimp.aws.notices import Board, Notice, NoticeBoard, NoticeKind, read_event
+from scrimp.aws.operations import Operation
+from scrimp.aws.prices import (
+    CURRENCY,
+    ListPrice,
+    OnDemandPrices,
+    SpotPrice,
+    interruption_rates,
+    shipped_prices,
+    spot_history,
+    spot_prices,
+)
+
+GROUP_TAG = "scrimp:group"  # the tag that names the group of an instance that scrimp launched
+KEY_TAG = "scrimp:key"  # the tag with the key of the intent that launched it
+
+__all__ = [
+    "CURRENCY",
+    "GROUP_TAG",
+    "KEY_TAG",
+    "Account",
+    "AwsSettings",
+    "Board",
+    "Denied",
+    "Expired",
+    "ListPrice",
+    "NotInstalled",
+    "Notice",
+    "NoticeBoard",
+    "NoticeKind",
+    "OnDemandPrices",
+    "Operation",
+    "SpotPrice",
+    "interruption_rates",
+    "operations",
+    "read_event",
+    "shipped_prices",
+    "spot_history",
+    "spot_prices",
+    "text",
+]

@@ -1,0 +1,293 @@
+"""The collector `aws`: instances, groups, the spot market, metrics and costs of one account and region.
+
+Everything is asked for at once and fails apart: what was not answered is unknown, with the cause.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scrimp.api import (
+    Checkup,
+    Collected,
+    Health,
+    KindBatch,
+    OutsideError,
+    Permission,
+    Services,
+)
+from scrimp.aws import (
+    CURRENCY,
+    Account,
+    AwsSettings,
+    NoticeBoard,
+    OnDemandPrices,
+    Operation,
+    interruption_rates,
+    operations,
+    spot_prices,
+)
+from scrimp.collectors.aws.fleet import (
+    GROUP_FIELDS,
+    NODE_FIELDS,
+    Group,
+    Node,
+    auto_scaling_groups,
+    ec2_fleets,
+    group_batch,
+    node_batch,
+    nodes,
+    own_groups,
+    templates_of,
+)
+from scrimp.collectors.aws.kept import Kept
+from scrimp.collectors.aws.market import MARKET_FIELDS, Market, market_batch, placement_scores
+from scrimp.collectors.aws.measures import Cost, Metric, metric_batches, spent
+from scrimp.collectors.aws.notices import NOTICE_FIELDS, notice_batch
+
+HOUR_S, DAY_S = 3600.0, 86400.0
+RETRY_S = 600.0  # a rationed question that failed is not asked again before
+SHARE = 0.45  # of the deadline, for what is asked first; what rests on it has the rest
+PARALLEL = 8
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Look:
+    """One look: what came, what did not, and why."""
+
+    now_s: float
+    deadline_s: float
+    errors: dict[str, OutsideError] = field(default_factory=dict)
+
+    def of(self, part: str, answer: Future[T], otherwise: T) -> T:
+        """The answer of a part; its error is noted where there is none."""
+        try:
+            return answer.result()
+        except OutsideError as error:
+            self.errors[part] = error
+            return otherwise
+
+    def causes(self) -> dict[str, str]:
+        """Why each part that failed did."""
+        return {part: str(error) for part, error in self.errors.items()}
+
+
+class AwsCollector:
+    """Samples of one account and region. See `actions/README.md` for the options."""
+
+    def __init__(self, config: Mapping[str, Any], services: Services) -> None:
+        """Raises `KeyError` and `ValueError` for a section that cannot be."""
+        if services.currency != CURRENCY:
+            raise ValueError(f"AWS prices are in {CURRENCY}, and `currency` is {services.currency}")
+        self.name = str(config.get("name", "aws"))
+        self.interval_s = float(config.get("interval_s", 60.0))
+        spot = config.get("spot", {})
+        self._types = tuple(spot.get("instance_types", ()))
+        self._zones = tuple(spot.get("zones", ()))
+        self._product = spot.get("product", "Linux/UNIX")
+        self._score_target = int(spot.get("score_target", 0))
+        bands = spot.get("interruption_bands")
+        settings = AwsSettings.from_config(config)
+        self._rates = interruption_rates(settings.region, Path(bands) if bands else None)
+        self._groups = dict(config.get("groups", {}))
+        self._metrics = tuple(Metric.from_config(raw) for raw in config.get("metrics", ()))
+        self._costs = tuple(Cost.from_config(raw) for raw in config.get("costs", ()))
+        self._ask_prices = bool(config.get("pricing_api", True))
+        self.account = Account(settings, self._operations())
+        self._on_demand = OnDemandPrices(self.account, self._ask_prices)
+        self._scores: Kept[dict[str, int]] = Kept(HOUR_S, RETRY_S)
+        self._zone_ids: Kept[dict[str, str]] = Kept(DAY_S, 0.0)
+        self._spent = {cost: Kept[float](DAY_S / 4, HOUR_S) for cost in self._costs}
+        self._board = NoticeBoard(services.state_dir)
+
+    def _operations(self) -> tuple[Operation, ...]:
+        """The calls that this configuration comes to."""
+        found = [
+            operations.IDENTITY,
+            operations.DESCRIBE_INSTANCES,
+            operations.DESCRIBE_GROUPS,
+            operations.DESCRIBE_FLEETS,
+            operations.DESCRIBE_ZONES,
+            operations.DESCRIBE_TEMPLATE_VERSIONS,
+            operations.SPOT_PRICES,
+        ]
+        found += [operations.GET_PRODUCTS] if self._ask_prices else []
+        found += [operations.PLACEMENT_SCORES] if self._score_target else []
+        found += [operations.GET_METRICS] if self._metrics else []
+        found += [operations.GET_COST] if self._costs else []
+        return tuple(found)
+
+    def permissions(self, actions: Collection[str]) -> Sequence[Permission]:  # noqa: ARG002 - a collector acts not
+        """All that it reads; these calls know no resources, so they are allowed on all."""
+        rationed = (operations.GET_PRODUCTS, operations.PLACEMENT_SCORES)
+        why = f"collector {self.name}"
+        return [
+            permission
+            for operation in self._operations()
+            for permission in operation.permissions(why, optional=operation in rationed)
+        ]
+
+    def covers(self) -> Sequence[tuple[str, str]]:
+        """Nodes, groups, the market, and what metrics and costs are mapped to."""
+        fields = {
+            "node": (*NODE_FIELDS, *NOTICE_FIELDS),
+            "node_group": GROUP_FIELDS,
+            "spot_market": MARKET_FIELDS,
+        }
+        mapped = [(one.kind, one.field) for one in self._metrics] + [
+            (one.kind, one.field) for one in self._costs
+        ]
+        built_in = [(kind, one) for kind, names in fields.items() for one in names]
+        return tuple(dict.fromkeys([*built_in, *mapped]))
+
+    def examine(self, *, deadline_s: float) -> Sequence[Checkup]:
+        """Whether the credentials are good, and for which account."""
+        answer = self.account.call(operations.IDENTITY, deadline_s=deadline_s)
+        return (Checkup("credentials", Health.GOOD, f"{answer['Arn']} in {self.account.settings.region}"),)
+
+    def collect(self, now_s: float, *, deadline_s: float) -> Collected:
+        """Read the account once. Raises the cause where neither instances nor groups could be read."""
+        look = _Look(now_s, deadline_s * 0.95)
+        first_s = look.deadline_s * SHARE
+        with ThreadPoolExecutor(PARALLEL) as pool:
+
+            def start(ask: Callable[[float], T]) -> Future[T]:
+                return pool.submit(ask, first_s)
+
+            zone_ids_at = start(lambda left_s: self._zone_ids.get(now_s, lambda: self._ask_zones(left_s)))
+            instances_at = start(
+                lambda left_s: self._all(operations.DESCRIBE_INSTANCES, left_s, MaxResults=1000)
+            )
+            groups_at = start(self._ask_groups)
+            fleets_at = start(lambda left_s: self._all(operations.DESCRIBE_FLEETS, left_s))
+            scores_at = start(lambda left_s: self._ask_scores(now_s, left_s))
+            costs_at = [start(partial(self._ask_spent, cost, now_s)) for cost in self._costs]
+            zone_ids = look.of("zones", zone_ids_at, {})
+            fleets, fleet_names = ec2_fleets(look.of("fleets", fleets_at, []))
+            found = look.of("instances", instances_at, [])
+            groups = look.of("groups", groups_at, [])
+            scores = look.of("scores", scores_at, {})
+            costs = [look.of(f"cost {at}", one, None) for at, one in enumerate(costs_at)]
+        members = nodes(found, zone_ids, fleet_names)
+        market = self._market(look, members, scores, zone_ids)
+        self._raise_if_all_failed(look)
+        every = [*groups, *fleets, *own_groups(members, self._groups, [*groups, *fleets])]
+        batches, failed = self._laid(look, every, members, market)
+        batches += self._cost_batches(costs, look, failed)
+        more, causes = self._measured(look, every, members)
+        return Collected([*batches, *more], failed | causes)
+
+    def _all(self, operation: Operation, deadline_s: float, **arguments: Any) -> list[dict[str, Any]]:
+        return list(self.account.pages(operation, deadline_s=deadline_s, **arguments))
+
+    def _ask_zones(self, deadline_s: float) -> dict[str, str]:
+        found = self.account.pages(operations.DESCRIBE_ZONES, deadline_s=deadline_s)
+        return {one["ZoneName"]: one["ZoneId"] for one in found}
+
+    def _ask_groups(self, deadline_s: float) -> list[Group]:
+        """Auto Scaling groups, and the types of the templates that they launch from where no override names any."""
+        described = self._all(operations.DESCRIBE_GROUPS, deadline_s / 2, MaxRecords=100)
+        types: dict[tuple[str, str], str] = {}
+        for name, version in templates_of(described):
+            key = "LaunchTemplateId" if name.startswith("lt-") else "LaunchTemplateName"
+            found = self._all(
+                operations.DESCRIBE_TEMPLATE_VERSIONS, deadline_s / 2, Versions=[version], **{key: name}
+            )
+            data = found[0]["LaunchTemplateData"] if found else {}
+            if "InstanceType" in data:
+                types[name, version] = data["InstanceType"]
+        return auto_scaling_groups(described, types)
+
+    def _ask_scores(self, now_s: float, deadline_s: float) -> dict[str, int]:
+        if not self._score_target:
+            return {}
+        return self._scores.get(
+            now_s,
+            lambda: placement_scores(self.account, self._types, self._score_target, deadline_s=deadline_s),
+        )
+
+    def _ask_spent(self, cost: Cost, now_s: float, deadline_s: float) -> float | None:
+        return self._spent[cost].get(now_s, lambda: spent(self.account, cost, now_s, deadline_s=deadline_s))
+
+    def _market(
+        self, look: _Look, members: Sequence[Node], scores: Mapping[str, int], zone_ids: Mapping[str, str]
+    ) -> Market:
+        """Prices of the watched types, and of those that run."""
+        left_s = look.deadline_s * (1 - SHARE) / 2
+        spot_types = {*self._types, *(one.instance_type for one in members if one.spot)}
+        types = {*spot_types, *(one.instance_type for one in members)}
+        with ThreadPoolExecutor(2) as pool:
+            spot_at = pool.submit(
+                lambda: spot_prices(
+                    self.account, spot_types, look.now_s, product=self._product, deadline_s=left_s
+                )
+            )
+            listed, _ = self._on_demand.of(types, look.now_s, deadline_s=left_s)  # the labels say from where
+            spot = look.of("spot prices", spot_at, {})
+        return Market(spot, listed, self._rates, scores, zone_ids)
+
+    def _raise_if_all_failed(self, look: _Look) -> None:
+        """Where neither instances nor groups answered, the account is out of reach: all is unknown, by one cause."""
+        if "instances" in look.errors and "groups" in look.errors:
+            raise look.errors["instances"]
+
+    def _laid(
+        self, look: _Look, groups: Sequence[Group], members: Sequence[Node], market: Market
+    ) -> tuple[list[KindBatch], dict[str, str]]:
+        def price(node: Node) -> float | None:
+            return market.price(node.instance_type, node.zone, spot=node.spot) if node.counts else 0.0
+
+        causes, now_s = look.causes(), look.now_s
+        failed: dict[str, str] = {}
+        known = None if "instances" in causes else members
+        if "groups" in causes or "fleets" in causes:
+            failed["node_group"] = causes.get("groups") or causes["fleets"]
+        if "instances" in causes:
+            failed["node"] = causes["instances"]
+            failed |= {f"node_group.{one}": causes["instances"] for one in ("price_per_hour", "cost_rate")}
+        if "spot prices" in causes:
+            failed["spot_market"] = causes["spot prices"]
+        if "scores" in causes:
+            failed["spot_market.capacity_score"] = causes["scores"]
+        watched = {key: one for key, one in market.spot.items() if self._watches(one.instance_type, one.zone)}
+        shown = Market(watched, market.on_demand, market.rates, market.scores, market.zone_ids)
+        batches = [
+            node_batch(members, price, now_s),
+            group_batch(groups, known, price, now_s),
+            market_batch(shown, now_s),
+        ]
+        if known is not None:
+            spot = [one.id for one in members if one.spot]
+            batches.append(notice_batch(self._board.read(), now_s, spot))
+        return batches, failed
+
+    def _watches(self, instance_type: str, zone: str) -> bool:
+        return instance_type in self._types and (not self._zones or zone in self._zones)
+
+    def _cost_batches(
+        self, costs: Sequence[float | None], look: _Look, failed: dict[str, str]
+    ) -> list[KindBatch]:
+        batches = []
+        for at, (cost, amount) in enumerate(zip(self._costs, costs, strict=True)):
+            batches.append(KindBatch(cost.kind, [cost.name], {cost.field: [amount]}, None, look.now_s))
+            if f"cost {at}" in look.errors:
+                failed[f"{cost.kind}.{cost.field}"] = str(look.errors[f"cost {at}"])
+        return batches
+
+    def _measured(
+        self, look: _Look, groups: Sequence[Group], members: Sequence[Node]
+    ) -> tuple[list[KindBatch], dict[str, str]]:
+        """The metrics, of the rows that were found."""
+        if not self._metrics:
+            return [], {}
+        rows = {"node": [one.id for one in members], "node_group": [one.name for one in groups]}
+        left_s = look.deadline_s * (1 - SHARE) / 2
+        try:
+            return metric_batches(self.account, self._metrics, rows, look.now_s, deadline_s=left_s)
+        except OutsideError as error:
+            return [], {f"{one.kind}.{one.field}": str(error) for one in self._metrics}

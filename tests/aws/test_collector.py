@@ -1,0 +1,297 @@
+"""The collector `aws` against moto and the layer: what is read, what is unknown and why."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.aws.server import REGION, AwsServer
+from tests.aws.setup import auto_scaling_group, run, section, services
+
+from scrimp.api import Collected, KindBatch, Refused, Unavailable
+from scrimp.collectors.aws import AwsCollector
+from scrimp.testing import ManualClock
+
+DAY_S = 86400.0
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(time.time())
+
+
+def collector(server: AwsServer, tmp_path: Path, clock: ManualClock, **config: Any) -> AwsCollector:
+    return AwsCollector(section(server, **config), services(tmp_path, clock))
+
+
+def rows(collected: Collected, kind: str) -> dict[str, dict[str, Any]]:
+    """All that was brought of a kind, by name; labels under `labels`."""
+    found: dict[str, dict[str, Any]] = {}
+    for batch in collected.batches:
+        if batch.kind == kind:
+            for at, name in enumerate(batch.names):
+                row = found.setdefault(name, {})
+                row |= {key: values[at] for key, values in batch.fields.items()}
+                if batch.labels:
+                    row["labels"] = dict(batch.labels[at])
+    return found
+
+
+def look(one: AwsCollector, clock: ManualClock) -> Collected:
+    return one.collect(clock.now(), deadline_s=20)
+
+
+def test_instances_are_nodes_with_their_price(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
+    now_s = clock.now()
+    aws.world.prices = [
+        ("m5.large", f"{REGION}a", 0.05, now_s - DAY_S),
+        ("m5.large", f"{REGION}a", 0.04, now_s - 60),
+    ]
+    aws.world.products = {"c5.large": 0.085}
+    (spot,) = run(aws, 1, spot=True, scrimp__group="audio")
+    (listed,) = run(aws, 1, kind="c5.large", team="speech")
+    (tabled,) = run(aws, 1, kind="m5.xlarge")
+    (unlisted,) = run(aws, 1, kind="mac1.metal")
+    aws.client("ec2").stop_instances(InstanceIds=[tabled])
+    found = rows(look(collector(aws, tmp_path, clock), clock), "node")
+    assert found[spot]["purchase_option"] == "spot"
+    assert found[spot]["price_per_hour"] == pytest.approx(0.04)
+    assert (found[spot]["group"], found[spot]["zone"]) == ("audio", f"{REGION}a")
+    assert found[spot]["labels"]["zone_id"] == "use1-az6", "names differ between accounts, ids do not"
+    assert found[listed]["price_per_hour"] == pytest.approx(0.085)
+    assert found[listed]["labels"]["team"] == "speech"
+    assert (found[tabled]["state"], found[tabled]["price_per_hour"]) == ("stopped", 0.0)
+    assert found[unlisted]["price_per_hour"] is None, "neither the API nor the table has it"
+    assert 0 <= found[spot]["age"] < 60
+
+
+def test_groups_of_every_kind(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
+    aws.world.products = {"m5.large": 0.096}
+    auto_scaling_group(aws, "plain", 2)
+    auto_scaling_group(aws, "spot", 1, on_demand_share=0)
+    auto_scaling_group(aws, "part", 0, on_demand_share=30)
+    run(aws, 3, scrimp__group="own")
+    run(aws, 1, spot=True, scrimp__group="own")
+    configured = {"own": {"min_size": 1, "max_size": 9}, "empty": {"max_size": 4}}
+    aws.world.prices = [("m5.large", f"{REGION}a", 0.04, 0.0)]
+    found = rows(look(collector(aws, tmp_path, clock, groups=configured), clock), "node_group")
+    plain = {
+        name: found["plain"][name]
+        for name in ("size", "min_size", "max_size", "instance_type", "purchase_option")
+    }
+    assert plain == {
+        "size": 2,
+        "min_size": 0,
+        "max_size": 10,
+        "instance_type": "m5.large",
+        "purchase_option": "on_demand",
+    }
+    assert found["plain"]["cost_rate"] == pytest.approx(2 * 0.096)
+    assert found["spot"]["purchase_option"] == "spot"
+    assert found["part"]["purchase_option"] == "mixed"
+    assert found["part"]["price_per_hour"] is None, "nobody is there to cost anything"
+    own = found["own"]
+    assert (own["size"], own["min_size"], own["max_size"], own["purchase_option"]) == (4, 1, 9, "mixed")
+    assert own["cost_rate"] == pytest.approx(3 * 0.096 + 0.04)
+    assert own["price_per_hour"] == pytest.approx(own["cost_rate"] / 4)
+    assert (found["empty"]["size"], found["empty"]["max_size"]) == (0, 4)
+
+
+def test_a_fleet_that_keeps_its_size_is_a_group(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
+    from tests.aws.setup import template  # noqa: PLC0415 - one test's need
+
+    config = {"LaunchTemplateSpecification": {"LaunchTemplateId": template(aws), "Version": "1"}}
+    aws.client("ec2").create_fleet(
+        Type="maintain",
+        LaunchTemplateConfigs=[config],
+        TargetCapacitySpecification={
+            "TotalTargetCapacity": 3,
+            "OnDemandTargetCapacity": 1,
+            "DefaultTargetCapacityType": "spot",
+        },
+        TagSpecifications=[{"ResourceType": "fleet", "Tags": [{"Key": "Name", "Value": "night"}]}],
+    )
+    found = rows(look(collector(aws, tmp_path, clock), clock), "node_group")
+    assert (found["night"]["size"], found["night"]["purchase_option"]) == (3, "mixed")
+
+
+def test_the_market_has_prices_in_force_with_their_age(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    """1,500 pools, so that the answer takes two pages; of each the last change before now counts."""
+    now_s = clock.now()
+    old = [(f"m{at}.large", f"{REGION}{zone}", 9.0, now_s - 5 * DAY_S) for at in range(500) for zone in "abc"]
+    new = [(kind, zone, 0.03, now_s - 3 * 3600) for kind, zone, _, _ in old]
+    future = [(kind, zone, 7.0, now_s + 3600) for kind, zone, _, _ in old]
+    aws.world.prices = [*old, *new, *future, ("g5.xlarge", f"{REGION}b", 0.4, now_s - DAY_S)]
+    aws.world.scores = {"use1-az1": 7}
+    aws.world.products = {"g5.xlarge": 1.0}
+    types = ["g5.xlarge", *(f"m{at}.large" for at in range(500))]
+    found = look(
+        collector(aws, tmp_path, clock, pricing_api=False, spot={"instance_types": types, "score_target": 5}),
+        clock,
+    )
+    market = rows(found, "spot_market")
+    assert len(market) == 1501
+    assert aws.world.calls.count("ec2:DescribeSpotPriceHistory") == 2
+    assert {row["price_per_hour"] for name, row in market.items() if name.startswith("m")} == {0.03}
+    gpu = market[f"g5.xlarge:{REGION}b"]
+    assert gpu["on_demand_price"] == pytest.approx(1.006)
+    assert gpu["discount"] == pytest.approx(1 - 0.4 / 1.006)
+    assert gpu["labels"]["on_demand_source"] == "table of 2026-07-20"
+    assert gpu["labels"]["price_since"] == f"{datetime.fromtimestamp(now_s - DAY_S, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    assert gpu["capacity_score"] == 7, "us-east-1b is use1-az1 in this account"
+    assert gpu["interruption_rate"] in (0.025, 0.075, 0.125, 0.175, 0.225)
+    assert market[f"m1.large:{REGION}a"]["capacity_score"] is None
+
+
+def test_listed_prices_are_asked_for_once_a_day(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
+    run(aws, 1)
+    aws.world.products = {"m5.large": 0.5}
+    one = collector(aws, tmp_path, clock)
+    for _ in range(3):
+        found = rows(look(one, clock), "node")
+        clock.advance(60)
+    assert aws.world.calls.count("pricing:GetProducts") == 1
+    clock.advance(DAY_S)
+    aws.world.products = {"m5.large": 0.6}
+    found = rows(look(one, clock), "node")
+    assert next(iter(found.values()))["price_per_hour"] == pytest.approx(0.6)
+
+
+def test_a_score_that_may_not_be_asked_is_unknown_and_not_asked_again(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    kinds = ["g5.xlarge", "g4dn.xlarge", "g6.xlarge"]
+    one = collector(aws, tmp_path, clock, spot={"instance_types": kinds, "score_target": 5})
+    wanted = {action for permission in one.permissions(()) for action in [permission.action]}
+    aws.world.allowed = frozenset(wanted - {"ec2:GetSpotPlacementScores"})
+    aws.world.prices = [("g5.xlarge", f"{REGION}b", 0.4, 0.0)]
+    for _ in range(3):
+        found = look(one, clock)
+        clock.advance(60)
+        assert "ec2:GetSpotPlacementScores is not allowed" in found.failed["spot_market.capacity_score"]
+        assert rows(found, "spot_market")[f"g5.xlarge:{REGION}b"]["price_per_hour"] == pytest.approx(0.4)
+    assert aws.world.calls.count("ec2:GetSpotPlacementScores") == 1
+
+
+def test_what_is_throttled_is_tried_again_and_a_storm_makes_its_part_unknown(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    auto_scaling_group(aws, "plain", 2)
+    one = collector(aws, tmp_path, clock)
+    aws.world.throttled["ec2:DescribeInstances"] = 2
+    assert "node" not in look(one, clock).failed
+    aws.world.throttled["ec2:DescribeInstances"] = 100
+    found = look(one, clock)
+    assert found.failed["node"] == "ec2:DescribeInstances: RequestLimitExceeded"
+    assert rows(found, "node_group")["plain"]["size"] == 2, "what was answered is known"
+    assert rows(found, "node_group")["plain"]["cost_rate"] is None
+    assert "node_group.cost_rate" in found.failed
+
+
+def test_expired_credentials_fail_the_whole_and_new_ones_heal_it(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = collector(aws, tmp_path, clock)
+    aws.world.expired = True
+    with pytest.raises(Refused, match="credentials have expired"):
+        look(one, clock)
+    aws.world.expired = False
+    assert not look(one, clock).failed
+
+
+def test_an_endpoint_that_is_not_there_is_unavailable(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    one = AwsCollector({"region": REGION, "endpoint_url": "http://127.0.0.1:9"}, services(tmp_path, clock))
+    with pytest.raises(Unavailable):
+        one.collect(clock.now(), deadline_s=3)
+
+
+def test_metrics_are_mapped_to_fields(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
+    (node,) = run(aws, 1, scrimp__group="audio")
+    watch = aws.client("cloudwatch")
+    stamp = datetime.fromtimestamp(clock.now() - 90, UTC)
+    for namespace, name, dimension, row, value in (
+        ("AWS/EC2", "CPUUtilization", "InstanceId", node, 42.0),
+        ("AWS/SQS", "Waiting", "QueueName", "work", 1234.0),
+    ):
+        dimensions = [{"Name": dimension, "Value": row}]
+        data = [{"MetricName": name, "Dimensions": dimensions, "Timestamp": stamp, "Value": value}]
+        watch.put_metric_data(Namespace=namespace, MetricData=data)
+    metrics = [
+        {
+            "kind": "node",
+            "field": "cpu_utilization",
+            "namespace": "AWS/EC2",
+            "metric": "CPUUtilization",
+            "dimension": "InstanceId",
+            "scale": 0.01,
+        },
+        {
+            "kind": "node_group",
+            "field": "queue_depth",
+            "namespace": "AWS/SQS",
+            "metric": "Waiting",
+            "dimensions": {"QueueName": "work"},
+            "name": "audio",
+        },
+    ]
+    found = look(collector(aws, tmp_path, clock, metrics=metrics), clock)
+    assert rows(found, "node")[node]["cpu_utilization"] == pytest.approx(0.42)
+    assert rows(found, "node_group")["audio"]["queue_depth"] == pytest.approx(1234.0)
+    batch = next(one for one in found.batches if "cpu_utilization" in one.fields)
+    assert isinstance(batch, KindBatch)
+    assert 0 <= clock.now() - batch.sampled_at_s[0] <= 120  # type: ignore[index]
+
+
+def test_costs_come_from_cost_explorer_and_are_kept(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    import httpx  # noqa: PLC0415 - one test's need
+
+    total = {"UnblendedCost": {"Amount": "123.5", "Unit": "USD"}}
+    result = {"ResultsByTime": [{"TimePeriod": {"Start": "2026-11-01", "End": "2026-11-26"}, "Total": total}]}
+    httpx.post(f"{aws.url}/moto-api/static/ce/cost-and-usage-results", json={"results": [result]})
+    one = collector(aws, tmp_path, clock, costs=[{"name": "audio", "tags": {"team": "speech"}}])
+    for _ in range(2):
+        assert rows(look(one, clock), "budget")["audio"]["spent"] == pytest.approx(123.5)
+        clock.advance(60)
+    assert aws.world.calls.count("ce:GetCostAndUsage") == 1
+    clock.advance(DAY_S)
+    assert "no figure" in look(one, clock).failed["budget.spent"]
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"metrics": [{"kind": "node", "field": "x", "namespace": "n", "metric": "m"}]}, "needs `dimension`"),
+        ({"costs": [{"name": "a", "period": "year"}]}, "`month` or `day`"),
+        ({"spot": {"interruption_bands": "/nowhere.csv"}}, "cannot read the interruption bands"),
+    ],
+)
+def test_a_section_that_cannot_be_is_told_so(
+    config: dict[str, Any], told: str, aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        collector(aws, tmp_path, clock, **config)
+
+
+def test_prices_of_another_currency_are_not_made_up(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    with pytest.raises(ValueError, match="AWS prices are in USD"):
+        AwsCollector(section(aws), services(tmp_path, clock, currency="EUR"))
+
+
+def test_interruption_bands_of_a_user(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
+    table = tmp_path / "bands.csv"
+    table.write_text(f"# date: 2026-11\nregion,instance_type,interruption_band\n{REGION},g5.xlarge,4\n")
+    aws.world.prices = [("g5.xlarge", f"{REGION}b", 0.4, 0.0)]
+    spot = {"instance_types": ["g5.xlarge"], "interruption_bands": str(table)}
+    found = rows(look(collector(aws, tmp_path, clock, spot=spot), clock), "spot_market")
+    assert found[f"g5.xlarge:{REGION}b"]["interruption_rate"] == pytest.approx(0.225)
