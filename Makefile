@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.installed  ## Watch policies act on real processes of this machine (80 seconds)
+demo: $(VENV)/.installed  ## Watch policies act on real processes of this machine (two minutes)
 	$(BIN)/scrimp plan --snapshot examples/fleet.json
 	$(BIN)/scrimp demo
 

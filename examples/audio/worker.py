@@ -40,6 +40,7 @@ HOP = 160  # 10 ms
 BANDS = 80
 FLOOR = 1e-10  # of power, so that silence has a logarithm
 SHORTEST_S, MEDIAN_S, LONGEST_S = 0.5, 4.0, 20.0
+POLL_S = 0.05
 
 Samples = NDArray[np.float32]
 
@@ -202,15 +203,57 @@ class Run:
             self.output.write(json.dumps(line).encode() + b"\n")
 
 
-def work(run: Run, worker: Worker, *, checkpoint_every_s: float) -> None:
-    """Batches until all is done or it is time to leave."""
+@dataclass(slots=True)
+class Arrivals:
+    """Clips that come in at a rate, in clips per second, read from a file whenever it changes; without a file all are there.
+
+    What has come in and is not yet done is the backlog. A file that is missing or unreadable leaves the rate as it is.
+    """
+
+    path: Path | None
+    _rate: float | None = None
+    _changed_ns: int = -1
+    _backlog: float = 0.0
+    _at_s: float = 0.0
+
+    def backlog(self, now_s: float) -> int | None:
+        """Clips that wait now; `None`: as many as one likes."""
+        if self.path is None:
+            return None
+        self._backlog += (self._rate or 0.0) * (now_s - self._at_s)
+        self._at_s = now_s
+        try:
+            changed_ns = self.path.stat().st_mtime_ns
+            if changed_ns != self._changed_ns:
+                text = self.path.read_text().strip()
+                rate = float(text) if text else None
+                if rate != self._rate:
+                    self._backlog = 0.0
+                self._rate, self._changed_ns = rate, changed_ns
+        except (OSError, ValueError):
+            pass
+        return None if self._rate is None else int(self._backlog)
+
+    def done(self, count: int) -> None:
+        """So many clips wait no longer."""
+        self._backlog = max(self._backlog - count, 0.0)
+
+
+def work(run: Run, worker: Worker, arrivals: Arrivals, *, checkpoint_every_s: float) -> None:
+    """Batches until all is done or it is time to leave. A batch begins as soon as one clip waits."""
     saved_s = time.monotonic()
     while run.left() != 0 and worker.control().run_state is RunState.RUNNING:
+        waiting = arrivals.backlog(time.monotonic())
+        if waiting == 0:
+            time.sleep(POLL_S)
+            continue
         began_s = time.perf_counter()
-        done = run.batch(worker.batch_size)
+        done = run.batch(worker.batch_size if waiting is None else min(worker.batch_size, waiting))
+        arrivals.done(done)
         left, total = run.left(), run.source.total
         progress = None if total is None else run.next / total
-        worker.batch_done(done, time.perf_counter() - began_s, progress=progress, waiting=left)
+        queue = left if waiting is None else arrivals.backlog(time.monotonic())
+        worker.batch_done(done, time.perf_counter() - began_s, progress=progress, waiting=queue)
         if time.monotonic() - saved_s >= checkpoint_every_s:
             worker.checkpoint(run.state())
             saved_s = time.monotonic()
@@ -229,6 +272,12 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=7, help="of the generated clips (default 7)")
     parser.add_argument(
         "--checkpoint-every", type=float, default=30.0, metavar="SECONDS", help="(default 30)"
+    )
+    parser.add_argument(
+        "--arrivals",
+        type=Path,
+        metavar="FILE",
+        help="clips come in at the rate that stands in this file, in clips per second, and may change; empty: all at once",
     )
     found = parser.parse_args(arguments)
     if found.clips < 0 or found.batch_size < 1 or found.seed < 0 or found.checkpoint_every <= 0:
@@ -270,7 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run.resume(worker.restore())
         before = run.next - run.skipped
         with worker:
-            work(run, worker, checkpoint_every_s=options.checkpoint_every)
+            work(run, worker, Arrivals(options.arrivals), checkpoint_every_s=options.checkpoint_every)
     took_s = max(time.perf_counter() - began_s, 1e-9)
     done = run.next - run.skipped
     print(f"{done} clips, {run.skipped} left out, {(done - before) / took_s:.1f} clips/s")

@@ -95,3 +95,15 @@ def test_a_state_folder_that_cannot_be_made_is_a_failure(scrimp: Shell, folder: 
     ran = scrimp("pause", "--store", "file/state")
     assert ran.code == 3
     assert "SCR801" in ran.err
+
+
+def test_trust_ends_a_doubt_and_is_audited(scrimp: Shell, folder: Path) -> None:
+    """Zeros may be real; a person says so, by name."""
+    with open_store(folder / ".scrimp", time.time) as store:
+        store.save_memory("source", {"prom": {"alive": 12, "rows": 12, "distrusted": True}})
+    assert scrimp("trust", "prom", "--actor", "dana").out == "trusted: prom\n"
+    ran = scrimp("trust", "prom")
+    assert (ran.code, ran.out) == (2, "")
+    assert "SCR806" in ran.err
+    assert "source `prom` is not distrusted" in ran.err
+    assert "override" in scrimp("audit", "list").out

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 import numpy as np
+import pytest
 from tests.collectors.catalogue import CATALOGUE
 
-from scrimp.api import Collected, KindBatch, Unavailable
+from scrimp.api import Collected, KindBatch, SeriesBatch, Unavailable
 from scrimp.collectors.gather import Gathered, Gatherer, GatherSettings
 
 NOW = 1_000_000.0
@@ -117,7 +118,7 @@ def test_partial_failures_name_their_field() -> None:
     assert found.snapshot.tables["job"].columns["size"].reason == "source: timeout"
 
 
-def test_a_wall_of_zeros_is_distrusted_until_it_recovers_or_is_trusted() -> None:
+def test_a_wall_of_zeros_is_distrusted_until_it_recovers_or_is_forgotten() -> None:
     """Promise one: a sudden wall of zeros never takes anything away."""
     values = [5.0] * 10
     gatherer = Gatherer([Source(lambda: batch(size=list(values)))], CATALOGUE)
@@ -133,7 +134,7 @@ def test_a_wall_of_zeros_is_distrusted_until_it_recovers_or_is_trusted() -> None
     gatherer.collect(NOW)
     values[:] = [0.0] * 10
     gatherer.collect(NOW)
-    assert gatherer.trust("source")
+    gatherer.memory.pop("source")  # a person says so
     assert shown(gatherer.collect(NOW), "size") == values
 
 
@@ -161,3 +162,77 @@ def test_ages_come_from_sample_times() -> None:
     answer = Collected([KindBatch("job", ["a", "b"], {"size": [1, 2]}, None, [NOW - 90, NOW + 5])])
     ages = gather(Source(lambda: answer)).snapshot.tables["job"].columns["size"].age_s
     np.testing.assert_array_equal(ages, [90.0, 0.0])
+
+
+BROKEN: list[tuple[object, str]] = [
+    (None, "it brought no samples"),
+    ({"job": []}, "it brought no samples"),
+    (Collected(["job"]), "a batch is not a KindBatch"),  # type: ignore[list-item]
+    (Collected([], ["job"]), "`failed` is not a map"),  # type: ignore[arg-type]
+    (Collected([KindBatch("job", [7], {"size": [1.0]})]), "a name of `job` is not a string"),  # type: ignore[list-item]
+    (Collected([KindBatch("job", ["a", "a"], {"size": [1, 2]})]), "two rows of `job` are named `a`"),
+    (Collected([KindBatch("job", ["a", "b"], {"size": [1.0]})]), "`job.size` has 1 values for 2 rows"),
+    (Collected([KindBatch("job", ["a"], {"size": 1.0})]), "`job.size` has 0 values for 1 rows"),  # type: ignore[dict-item]
+    (Collected([KindBatch("job", ["a"], {}, [{}, {}])]), "`labels of job` has 2 values for 1 rows"),
+    (Collected([KindBatch("job", ["a"], {}, None, [])]), "`sampling times of job` has 0 values for 1 rows"),
+]
+
+
+@pytest.mark.parametrize(("answer", "cause"), BROKEN, ids=[cause for _, cause in BROKEN])
+def test_an_answer_out_of_shape_fails_its_collector_and_nothing_else(answer: object, cause: str) -> None:
+    """Strangers write collectors: what one of them gets wrong must not end the tick, nor look like an empty world."""
+    fine = Source(lambda: batch(busy=[True]), "fine", ["busy"])
+    found = gather(Source(lambda: answer), fine)  # type: ignore[arg-type, return-value]
+    assert found.statuses[0].cause == cause
+    assert shown(found, "busy") == [True]
+    assert found.snapshot.failures == {"job": f"source: {cause}"}
+
+
+def test_a_collector_that_ends_its_thread_brings_nothing() -> None:
+    """`sys.exit` in a collector is no empty world either."""
+
+    def leave() -> Collected:
+        raise SystemExit(3)
+
+    assert gather(Source(leave)).statuses[0].cause == "SystemExit: 3"
+
+
+class Past(Source):
+    """A source with a past that is a function too."""
+
+    past: Callable[[], object]
+
+    def refill(self, now_s: float, windows: object, *, deadline_s: float) -> object:
+        return self.past()
+
+
+def series(*values: Sequence[float | None], times: Sequence[float] = (1.0, 2.0)) -> SeriesBatch:
+    return SeriesBatch("job", "size", [f"j{row}" for row in range(len(values))], times, values)
+
+
+@pytest.mark.parametrize(
+    ("past", "cause"),
+    [
+        (lambda: None, "it brought no series"),
+        (lambda: [series([1.0])], "the rows of `job.size` differ in length"),
+        (lambda: [SeriesBatch("job", "size", ["a"], [1.0], [])], "`size` has 0 values for 1 rows"),
+        (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_past_out_of_shape_is_a_cause(past: Callable[[], object], cause: str) -> None:
+    source = Past(lambda: batch(size=[1.0]))
+    source.past = past
+    found = Gatherer([source], CATALOGUE).refill(NOW, {"source": {("job", "size"): 60.0}})  # type: ignore[list-item]
+    assert (found.batches, found.causes) == ((), {"source": cause})
+
+
+def test_a_wall_of_zeros_in_the_past_is_not_put_into_windows() -> None:
+    """Nobody judged those samples when they were taken; a restart must not average them in."""
+    source = Past(lambda: batch(size=[5.0] * 10))
+    source.past = lambda: [series(*[[4.0, 0.0, None]] * 10, times=(1.0, 2.0, 3.0))]
+    gatherer = Gatherer([source], CATALOGUE)  # type: ignore[list-item]
+    wanted = {"source": {("job", "size"): 60.0}}
+    assert gatherer.refill(NOW, wanted).batches[0].times_s == (1.0, 2.0, 3.0)  # nothing to compare with
+    gatherer.collect(NOW)
+    (kept,) = gatherer.refill(NOW, wanted).batches
+    assert (kept.times_s, kept.values[0]) == ([1.0], [4.0])

@@ -167,6 +167,8 @@ def test_cores_are_those_that_the_kernel_counted(tmp_path: Path) -> None:
         assert costs[1] > 0.005
         assert costs[2] < 0.005
         assert cell(found, "node_group", "audio", "cost_rate") == pytest.approx(sum(costs))
+        reckoned = 3 * GROUP.cores * 0.05
+        assert cell(found, "node_group", "audio", "cpu_utilization") == pytest.approx(sum(costs) / reckoned)
         assert cell(found, "fleet", "fleet", "cost_rate") == pytest.approx(sum(costs))
 
 
@@ -214,6 +216,21 @@ def test_what_a_worker_said_is_as_old_as_it_said_it(tmp_path: Path) -> None:
         assert found.tables["operation"].names == ("stft",)
         assert cell(found, "operation", "stft", "latency_p95") == 3.0
         assert cell(found, "operation", "stft", "batch_size") == 8
+
+
+def test_the_queue_of_a_group_is_unknown_unless_all_of_its_workers_say_theirs(tmp_path: Path) -> None:
+    """Half of a queue taken for the whole would shrink a group that is behind."""
+    with members(tmp_path, IDLE, IDLE):
+        now_s = time.time()
+        one, two = FolderRegistry(tmp_path).members("audio")
+        made = collector(tmp_path)
+        depths = []
+        for said in ((7, now_s), (5, now_s - 500), (5, now_s)):
+            write_report(tmp_path, one.job, now_s, traits=Traits(one.process), waiting=3)
+            write_report(tmp_path, two.job, said[1], traits=Traits(two.process), waiting=said[0])
+            found = snapshot(made, made.collect(now_s, deadline_s=5), now_s)
+            depths.append(cell(found, "node_group", "audio", "queue_depth"))
+        assert depths == [10, None, 8]
 
 
 def test_the_report_of_an_earlier_process_is_not_believed(tmp_path: Path) -> None:

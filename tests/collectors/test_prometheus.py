@@ -64,7 +64,7 @@ def test_ages_are_those_of_the_samples(tmp_path: Path) -> None:
 def test_windows_are_refilled(tmp_path: Path) -> None:
     with prometheus(tmp_path, samples()) as (url, _):
         gatherer = Gatherer([collector(url)], CATALOGUE)
-        (batch,) = gatherer.refill(NOW, {("node_group", "gpu_utilization"): 300.0})
+        (batch,) = gatherer.refill(NOW, {"prometheus": {("node_group", "gpu_utilization"): 300.0}}).batches
         assert batch.times_s == [NOW - 300 + 60 * n for n in range(6)]
         assert [round(value or 0, 6) for value in batch.values[0]] == [0.4] * 6
 

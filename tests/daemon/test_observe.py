@@ -82,3 +82,13 @@ def test_a_kind_of_which_one_source_failed_is_partial() -> None:
     tier, team = table.labels["tier"], table.labels["team"]
     assert (tier.valid.tolist(), team.valid.tolist()) == ([False, True], [True, False])
     assert tier.words == ("critical",)
+
+
+def test_a_source_that_is_down_at_start_fills_windows_when_it_answers() -> None:
+    """Else an outage at the wrong moment leaves windows unknown for as long as they look back."""
+    source = Remembering([Unavailable("down"), groups("a")], [("node_group", "*")])
+    seen = world(source)
+    seen.observe(WINDOW, NOW_S - 60.0)
+    assert source.asked_for is None
+    series = seen.observe(WINDOW, NOW_S).snapshot.series["node_group", "gpu_utilization"]
+    assert series.times_s[0].tolist() == [NOW_S - 120.0, NOW_S - 60.0, NOW_S]

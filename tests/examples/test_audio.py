@@ -17,6 +17,7 @@ from examples.audio.worker import (
     N_FFT,
     RATE_HZ,
     WINDOW,
+    Arrivals,
     Folder,
     Generated,
     Run,
@@ -160,3 +161,26 @@ def test_an_output_shorter_than_the_checkpoint_is_refused(tmp_path: Path) -> Non
     _, said = second.communicate(timeout=WAIT_S)
     assert second.returncode == 1
     assert "shorter than the checkpoint" in said
+
+
+def test_clips_arrive_at_the_rate_that_stands_in_the_file(tmp_path: Path) -> None:
+    """What is not done waits; a new rate begins with an empty queue; an empty file is no bound."""
+    path = tmp_path / "rate"
+    arrivals = Arrivals(path)
+
+    def say(text: str, changed_s: int) -> None:
+        path.write_text(text)
+        os.utime(path, (changed_s, changed_s))
+
+    assert arrivals.backlog(100.0) is None
+    say("2.5\n", 1)
+    assert arrivals.backlog(104.0) == 0
+    assert arrivals.backlog(108.0) == 10
+    arrivals.done(4)
+    assert arrivals.backlog(108.0) == 6
+    say("what?", 2)
+    assert arrivals.backlog(110.0) == 11
+    say("100", 3)
+    assert arrivals.backlog(111.0) == 0
+    say("", 4)
+    assert arrivals.backlog(112.0) is None

@@ -1,56 +1,76 @@
-"""`scrimp demo local`: the policy library acts on real audio workers of this machine, and everything is measured."""
+"""`scrimp demo local`: the policy library acts on real audio workers of this machine, and everything is measured.
 
-import os
-import sys
+Nothing here decides: the stage changes how many clips come in and how loaded the machine is, the policies do the rest.
+"""
+
 import tempfile
+import textwrap
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean
 
 import click
 
-from scrimp.api import Direction, JobGroup, PlannedAction, Provider
+from scrimp.api import Money
 from scrimp.cli._app import ExitCode, Failed, Wrong
-from scrimp.cli.run import tell
+from scrimp.cli._demo_conclusions import QUIET, RUSH, measured
+from scrimp.cli._demo_figures import Figures, Moment
+from scrimp.cli._demo_stage import CRITICAL, SIZE, WAITING, WORKER, Stage, spare_cores
+from scrimp.cli._demo_view import View
+from scrimp.cli._screen import show
+from scrimp.cli.plan import as_text
 from scrimp.config import Config, Section
-from scrimp.daemon import Alarm, Daemon, Parts, Ticked, Told, compose
-from scrimp.evaluate import column_of
+from scrimp.daemon import Alarm, Daemon, Ticked, Told, Unloadable, compose
+from scrimp.model.plan import Plan
 from scrimp.store import open_store, read_records, visit_store
 
-WORKER = Path("examples/audio/worker.py")
 TICK_S = 2.0
-CRITICAL_ENDS_S = 45.0
-ENDS_S = 75.0
+QUIET_SHARE = 0.3  # of what the workers did in the rush, once it is over
+WATCHED_S = 14.0  # how long the effect of an act is measured before the story goes on
+PRICE = 0.04
 
 
-@dataclass(slots=True)
-class Measured:
-    """Samples a second of the critical worker, by whether anything was paused at that tick; what acted, how often."""
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the story: it ends once `over` says so, and after `most_s` seconds in any case."""
 
-    rates: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
-    acted: dict[str, int] = field(default_factory=dict)
+    name: str
+    text: str
+    rush: bool
+    most_s: float
+    over: Callable[[Figures, float], bool]
 
-    def __call__(self, told: Told) -> None:
-        """Take a tick down, and tell it."""
-        tell(told)
-        if not isinstance(told, Ticked):
-            return
-        for outcome in told.outcomes:
-            if outcome.outcome == "done":
-                name = outcome.intent.action.action
-                self.acted[name] = self.acted.get(name, 0) + 1
-        table = told.gathered.snapshot.tables.get("job")
-        rate, state = (column_of(table, name) if table else None for name in ("items_per_second", "state"))
-        if table is None or rate is None or state is None or "serve-0" not in table.rows:
-            return
-        paused = any(
-            state.valid[row] and state.words[int(state.values[row])] == "paused" for row in range(len(table))
-        )
-        row = table.rows["serve-0"]
-        if rate.valid[row] and rate.age_s[row] <= 2 * TICK_S:
-            self.rates[paused].append(float(rate.values[row]))
+
+def _after(figures: Figures, now_s: float, wait_s: float, *actions: str) -> bool:
+    """Whether all these actions were done, the last of them at least `wait_s` ago."""
+    times = [figures.did(action) for action in actions]
+    return all(one is not None and now_s - one >= wait_s for one in times)
+
+
+STORY = (
+    Phase(
+        RUSH,
+        "rush: more clips come in than the workers can do, and the machine is crowded",
+        rush=True,
+        most_s=44.0,
+        over=lambda figures, now_s: _after(figures, now_s, WATCHED_S, "pause_non_critical"),
+    ),
+    Phase(
+        QUIET,
+        "quiet: the rush is over, a third of the clips come in",
+        rush=False,
+        most_s=46.0,
+        over=lambda figures, now_s: _after(figures, now_s, WATCHED_S, "resume_paused", "scale_down"),
+    ),
+    Phase(
+        "rush again",
+        "rush again: work piles up",
+        rush=True,
+        most_s=18.0,
+        over=lambda figures, now_s: _after(figures, now_s, 2 * TICK_S, "scale_up"),
+    ),
+)
 
 
 @click.command("local")
@@ -61,98 +81,99 @@ class Measured:
     show_default=True,
     help="The folder of policies.",
 )
-def command(policies: Path) -> ExitCode:
-    """Watch policies act on real processes of this machine; ends by itself after about 80 seconds.
+@click.option("--price", type=float, default=PRICE, show_default=True, help="Of a core for an hour, in USD.")
+@click.option("--keep", is_flag=True, help="Go on after the story, rush and quiet in turn, until Ctrl-C.")
+def command(policies: Path, price: float, *, keep: bool) -> ExitCode:
+    """Watch policies act on real processes of this machine; ends by itself within two minutes.
 
-    A critical audio worker and more workers that can wait are started than there are cores. The policies in
-    `policies/` decide what happens then; without policies, nothing does. At 45 s the critical work ends.
+    Four audio workers are started, two of them critical. Rush and quiet take turns; the policies in `policies/`
+    decide what happens then: without policies, nothing does.
     """
     if not WORKER.exists():
         raise Wrong(f"there is no `{WORKER}`: run this in a checkout of scrimp")
-    with tempfile.TemporaryDirectory(prefix="scrimp-demo-") as folder:
-        state = Path(folder) / ".scrimp"
-        section = Section("host", "host", {"price_per_core_hour": 0.04})
+    with tempfile.TemporaryDirectory(prefix="scrimp-demo-") as name:
+        folder = Path(name)
+        state = folder / ".scrimp"
         config = Config(
             policies=policies,
             store=state,
             interval_s=TICK_S,
-            params={"load_low": "80%"},  # one worker on two cores is half of them, and scrimp needs some, too
-            collectors=(_paced(section),),
+            params={"load_low": "80%"},  # scrimp and whatever else runs here need some, too
+            collectors=(Section("host", "host", {"price_per_core_hour": price}, interval_s=TICK_S),),
         )
-        alarm, measured = Alarm(), Measured()
         parts = compose(config, time.time, time.sleep)
-        waiting = (os.cpu_count() or 1) + 1
-        click.echo(f"starting 1 critical audio worker and {waiting} that can wait", err=True)
-        _register(parts, "serve", 1, critical=True)
-        _register(parts, "batch", waiting, critical=False)
-        store = open_store(state, time.time)
+        show(parts.findings)
+        stage = Stage(parts, folder, Money(price, config.currency))
+        story = Story(stage, View(config.currency, time.time()))
+        click.echo(f"starting {SIZE} critical and {SIZE} other audio workers", err=True)
+        with open_store(state, time.time) as store, stage.opened():
+            plan = story.play(Daemon(parts, store, Alarm(), None, story.take), keep=keep)
+        return _conclude(state, story.figures, plan, stage.price)
+
+
+@dataclass(slots=True)
+class Story:
+    """Plays the phases, tick by tick."""
+
+    stage: Stage
+    view: View
+    figures: Figures = field(default_factory=Figures)
+    _phase: Phase = STORY[0]
+    _rates: dict[str, float] = field(default_factory=dict)
+
+    def take(self, told: Told) -> None:
+        """Take down and show what happened."""
+        if isinstance(told, Ticked):
+            moment = self.figures.add(told, self._phase.name)
+            self.view.show(moment, told.plan, self.figures, self._phase.text)
+
+    def play(self, daemon: Daemon, *, keep: bool) -> Plan:
+        """All phases; gives the plan of the tick that would come next."""
         try:
-            daemon = Daemon(parts, store, alarm, None, measured)
-            _resize(parts, "serve", 0, 1)
-            _resize(parts, "batch", 0, waiting)
             daemon.start()
-            with alarm.on_signals():
-                _play(parts, daemon, alarm)
-        finally:
-            store.close()
-            _resize(parts, "batch", waiting, 0)
-            _resize(parts, "serve", 1, 0)
-        return _conclude(state, measured)
+        except Unloadable as error:
+            show(error.diagnostics)
+            raise Wrong(str(error)) from error
+        alarm = daemon.alarm
+        with alarm.on_signals(), self.view.shown():
+            phases = [*STORY]
+            while phases and not alarm.stopping:
+                self._phase = phases.pop(0)
+                self.view.phase(self._phase.text)
+                self._act_out(daemon)
+                if keep and not phases:
+                    phases = [STORY[1], STORY[2]]
+        return daemon.preview()
+
+    def _act_out(self, daemon: Daemon) -> None:
+        began_s = time.time()
+        self.stage.load(spare_cores() if self._phase.rush else 0)
+        while not daemon.alarm.stopping:
+            tick_s = time.time()
+            daemon.once()
+            moment = self.figures.moments[-1]
+            self._let_arrive(moment)
+            if self._phase.over(self.figures, tick_s) or tick_s - began_s >= self._phase.most_s:
+                return
+            daemon.alarm.sleep(max(0.0, TICK_S - (time.time() - tick_s)))
+
+    def _let_arrive(self, moment: Moment) -> None:
+        """In the rush more than enough; else a share of what was done in it, whatever the size of the group is now."""
+        for group in (CRITICAL, WAITING):
+            rate = moment.clips_per_s(group)
+            if self._phase.rush:
+                if rate:
+                    self._rates[group] = rate
+                self.stage.arrive(group, None, SIZE)
+            else:
+                members = int(moment.sizes.get(group, SIZE))
+                self.stage.arrive(group, QUIET_SHARE * self._rates.get(group, 0.0), members)
 
 
-def _paced(section: Section) -> Section:
-    return replace(section, interval_s=TICK_S)
-
-
-def _register(parts: Parts, name: str, size: int, *, critical: bool) -> None:
-    assert parts.services.jobs is not None
-    line = (sys.executable, str(WORKER.resolve()), "--clips", "0", "--batch-size", "16")
-    parts.services.jobs.register(
-        JobGroup(
-            name=name,
-            command=line,
-            min_size=0,
-            max_size=size,
-            critical=critical,
-            operation="log_mel",
-            drain_s=5.0,
-        )
-    )
-
-
-def _resize(parts: Parts, name: str, before: int, after: int) -> None:
-    """Come to a size through the provider, as a policy would."""
-    up = after > before
-    action = PlannedAction(
-        action="scale_up" if up else "scale_down",
-        target=f"node_group/{name}",
-        args={"to": float(after), "drain": 2.0},
-        writes="capacity",
-        direction=Direction.RESTORE if up else Direction.REDUCE,
-        before={"size": float(before)},
-        after={"size": float(after)},
-        saving_per_hour=None,
-    )
-    provider: Provider = next(one for one in parts.providers if one.handles(action))
-    provider.apply(action, key=f"demo-{name}-{after}", deadline_s=30.0)
-
-
-def _play(parts: Parts, daemon: Daemon, alarm: Alarm) -> None:
-    """Tick to the end; the critical work ends on the way."""
-    began_s = time.monotonic()
-    ended = False
-    while not alarm.stopping and (past_s := time.monotonic() - began_s) < ENDS_S:
-        if not ended and past_s >= CRITICAL_ENDS_S:
-            click.echo("the critical work ends", err=True)
-            _resize(parts, "serve", 1, 0)
-            ended = True
-        started_s = time.monotonic()
-        daemon.once()
-        alarm.sleep(max(0.0, TICK_S - (time.monotonic() - started_s)))
-
-
-def _conclude(state: Path, measured: Measured) -> ExitCode:
-    """The audit trail, whether it is sound, and what was measured."""
+def _conclude(state: Path, figures: Figures, plan: Plan, price: Money) -> ExitCode:
+    """The next plan, the audit trail, whether it is sound, and what was measured."""
+    click.echo("\nwhat the next tick would do")
+    click.echo(_indented(as_text(plan, 76)))
     with visit_store(state, time.time) as visit:
         click.echo("\naudit trail")
         for record in read_records(visit.log):
@@ -162,25 +183,17 @@ def _conclude(state: Path, measured: Measured) -> ExitCode:
     if found.bad is not None:
         raise Failed(f"the audit log is not sound: {found.bad}")
     click.echo(f"  {found.records} records: sound")
-    crowded, relieved = measured.rates[False], measured.rates[True]
     click.echo("\nmeasured")
-    acted = ", ".join(f"{count} {name}" for name, count in sorted(measured.acted.items()))
-    click.echo(f"  done by policies: {acted or 'nothing'}")
-    if crowded and relieved:
-        gain = fmean(relieved) / fmean(crowded)
-        click.echo(
-            f"  critical worker: {fmean(crowded):.0f} clips/s while crowded, {fmean(relieved):.0f} with the others "
-            f"paused ({gain:.2f} times)"
-        )
+    for line in measured(figures, price):
+        click.echo(textwrap.fill(line, 78, initial_indent="  ", subsequent_indent="    "))
     return ExitCode.DONE
 
 
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
+
+
 def _line(record: Mapping[str, object]) -> str:
-    parts = (
-        record.get("at"),
-        record["event"],
-        record.get("policy"),
-        record.get("action"),
-        record.get("target"),
-    )
+    time_of_day = str(record["at"])[11:19]
+    parts = (time_of_day, record["event"], record.get("policy"), record.get("action"), record.get("target"))
     return "  ".join(str(part) for part in parts if part)

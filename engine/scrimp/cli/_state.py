@@ -43,6 +43,6 @@ def visiting(store: Path | None, *, make: bool = False) -> Iterator[Visit]:
         with visit_store(folder, time.time) as visit:
             yield visit
     except NotAwaiting as error:
-        raise Wrong(str(error)) from error
+        raise Wrong(f"{error} (scrimp explain {error.code})") from error
     except StoreError as error:
         raise Failed(f"{error} (scrimp explain {error.code})") from error

@@ -11,15 +11,17 @@ from functools import partial
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from scrimp.api import Collected, Collector, OutsideError, Refilling, SeriesBatch
-from scrimp.collectors.mass_zero import ZeroWatch
+from scrimp.api import Collected, Collector, OutsideError, Refilling, SeriesBatch, Unavailable
+from scrimp.collectors.mass_zero import SourceMemory, believed, judge
 from scrimp.collectors.merge import Part, merge
+from scrimp.collectors.sound import batch_fault, series_fault
 from scrimp.diagnostics import Diagnostic, Severity
 from scrimp.model.catalogue import Catalogue
 from scrimp.model.snapshot import Snapshot
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+Covered = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,14 @@ class Gathered:
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Refilled:
+    """Past samples, and by collector the cause why it brought none."""
+
+    batches: tuple[SeriesBatch, ...]
+    causes: Mapping[str, str]
+
+
 class _Call(Generic[T_co]):
     """One call in a thread of its own; a daemon thread, so that a hung source cannot keep the process alive."""
 
@@ -66,14 +76,17 @@ class _Call(Generic[T_co]):
             self.result = self._call()
         except OutsideError as error:
             self.cause = str(error) or type(error).__name__
-        except Exception as error:  # noqa: BLE001 - a stranger's code; whatever it throws is this collector's cause
+        except BaseException as error:  # noqa: BLE001 - a stranger's code; whatever it throws is this collector's cause
             self.cause = f"{type(error).__name__}: {error}"
         finally:
             self.done.set()
 
 
 class Gatherer:
-    """Owns the collectors, in the order of the configuration, and what it remembers about them between ticks."""
+    """Owns the collectors, in the order of the configuration, and what it remembers about them between ticks.
+
+    `memory` is what should outlive the process: whoever keeps it may set it before a tick and read it after.
+    """
 
     def __init__(
         self, collectors: Sequence[Collector], catalogue: Catalogue, settings: GatherSettings | None = None
@@ -81,7 +94,8 @@ class Gatherer:
         self._collectors = tuple(collectors)
         self._catalogue = catalogue
         self._settings = settings or GatherSettings()
-        self._watches = {one.name: ZeroWatch(self._settings.mass_zero) for one in collectors}
+        self._covered: dict[str, Covered] = {one.name: _covers(one) for one in collectors}
+        self.memory: dict[str, SourceMemory] = {}
         self._hung: dict[str, _Call[Any]] = {}
         self._told: set[str] = set()
 
@@ -89,51 +103,60 @@ class Gatherer:
         """One snapshot as of `now_s`. Takes no longer than the longest deadline."""
         began = monotonic()
         calls = self._start(
-            {
-                one.name: partial(one.collect, now_s, deadline_s=self._deadline_s(one.name))
-                for one in self._collectors
-            }
+            {one.name: partial(_collect, one, now_s, self._deadline_s(one.name)) for one in self._collectors}
         )
         parts: list[Part] = []
         statuses: list[CollectorStatus] = []
         for one in self._collectors:
-            collected: Collected | None
-            collected, cause = self._wait(one.name, calls.get(one.name), began)
-            part = Part(one.name, one.interval_s, tuple(one.covers()), collected or Collected(()), cause)
-            watch = self._watches[one.name]
-            doubt = watch.look(part.collected.batches) if not cause else ""
-            if doubt or (cause and watch.distrusted):
-                brought = Collected(()) if watch.shrunk else part.collected
-                part = replace(part, collected=brought, distrusted=doubt or cause)
+            found: tuple[Covered, Collected] | None
+            found, cause = self._wait(one.name, calls.get(one.name), began)
+            if found is not None:
+                self._covered[one.name] = found[0]
+            collected = Collected(()) if found is None else found[1]
+            part = Part(one.name, one.interval_s, self._covered.get(one.name, ()), collected, cause)
+            memory, doubt = self.memory.get(one.name, SourceMemory()), ""
+            if not cause:
+                judged = judge(memory, part.collected.batches, self._settings.mass_zero)
+                memory, doubt = judged.memory, judged.doubt
+                self.memory[one.name] = memory
+                if doubt:
+                    brought = Collected(()) if judged.shrunk else part.collected
+                    part = replace(part, collected=brought, distrusted=doubt)
             parts.append(part)
             rows = sum(len(batch.names) for batch in part.collected.batches)
             took_s = monotonic() - began
-            statuses.append(CollectorStatus(one.name, cause or doubt, took_s, watch.distrusted, rows))
+            statuses.append(CollectorStatus(one.name, cause or doubt, took_s, memory.distrusted, rows))
         snapshot, findings = merge(parts, self._catalogue, now_s)
         return Gathered(snapshot, tuple(statuses), self._new((*_failures(statuses), *findings)))
 
-    def refill(self, now_s: float, windows: Mapping[tuple[str, str], float]) -> Sequence[SeriesBatch]:
-        """The past of the fields that windows look at, seconds back by (kind, field), from whoever has it."""
+    def refill(self, now_s: float, wanted: Mapping[str, Mapping[tuple[str, str], float]]) -> Refilled:
+        """The past of the fields that windows look at: seconds back by (kind, field), by collector."""
         began = monotonic()
         calls = self._start(
             {
-                one.name: partial(one.refill, now_s, windows, deadline_s=self._deadline_s(one.name))
+                one.name: partial(_refill, one, now_s, wanted[one.name], self._deadline_s(one.name))
                 for one in self._collectors
-                if isinstance(one, Refilling)
+                if one.name in wanted and isinstance(one, Refilling)
             }
         )
         found: list[SeriesBatch] = []
+        causes: dict[str, str] = {}
         for name, call in calls.items():
-            result, _ = self._wait(name, call, began)
-            found.extend(result or ())
-        return found
+            result, cause = self._wait(name, call, began)
+            memory = self.memory.get(name, SourceMemory())
+            found.extend(believed(memory, result or (), self._settings.mass_zero))
+            if cause:
+                causes[name] = cause
+        return Refilled(tuple(found), causes)
 
-    def trust(self, name: str) -> bool:
-        """A person says that the zeros of a collector are real; false if there is no such collector."""
-        watch = self._watches.get(name)
-        if watch is not None:
-            watch.trust()
-        return watch is not None
+    @property
+    def refilling(self) -> Mapping[str, Covered]:
+        """What those that have the past cover, by name, as far as they have said."""
+        return {
+            one.name: self._covered.get(one.name, ())
+            for one in self._collectors
+            if isinstance(one, Refilling)
+        }
 
     def _deadline_s(self, name: str) -> float:
         return self._settings.deadlines_s.get(name, self._settings.deadline_s)
@@ -158,6 +181,32 @@ class Gatherer:
         new = tuple(one for one in findings if one.message not in self._told)
         self._told = {one.message for one in findings}
         return new
+
+
+def _collect(one: Collector, now_s: float, deadline_s: float) -> tuple[Covered, Collected]:
+    collected = one.collect(now_s, deadline_s=deadline_s)
+    wrong = batch_fault(collected)
+    if wrong:
+        raise Unavailable(wrong)
+    return tuple(one.covers()), collected
+
+
+def _refill(
+    one: Refilling, now_s: float, windows: Mapping[tuple[str, str], float], deadline_s: float
+) -> Sequence[SeriesBatch]:
+    found = one.refill(now_s, windows, deadline_s=deadline_s)
+    wrong = series_fault(found)
+    if wrong:
+        raise Unavailable(wrong)
+    return found
+
+
+def _covers(one: Collector) -> Covered:
+    """What a collector says that it covers before it has read anything; nothing where it fails to say so."""
+    try:
+        return tuple(one.covers())
+    except Exception:  # noqa: BLE001 - a stranger's code; `collect` will fail the same way and tell why
+        return ()
 
 
 def _failures(statuses: Sequence[CollectorStatus]) -> tuple[Diagnostic, ...]:

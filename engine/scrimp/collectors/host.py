@@ -159,7 +159,7 @@ class HostCollector:
     def _job_batches(self, local: "_Local", now_s: float) -> Sequence[KindBatch]:
         labels = {one.group.name: one.group.labels for one in local.groups}
         return (
-            group_batch(local.groups, now_s),
+            group_batch(local.groups, now_s, self._fresh_s),
             *job_batches(local.jobs, self._node, labels, now_s, self._fresh_s),
             operation_batch(local.jobs, now_s, self._fresh_s),
         )

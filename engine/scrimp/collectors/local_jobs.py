@@ -12,7 +12,10 @@ import psutil
 
 from scrimp.api import JobGroup, JobRegistry, KindBatch, Member, Report, RunState, Value, WorkerChannel
 
-GROUP_FIELDS = ("size", "min_size", "max_size", "price_per_hour", "cost_rate")
+GROUP_FIELDS = (
+    *("size", "min_size", "max_size", "price_per_hour", "cost_rate"),
+    *("cpu_utilization", "queue_depth"),
+)
 SEEN_FIELDS = (
     *("group", "node", "operation", "state", "critical", "checkpointable"),
     *("memory_used", "memory_limit", "cores", "cores_used", "price_per_hour", "cost_rate"),
@@ -191,14 +194,19 @@ def total(values: Sequence[float | None]) -> float | None:
     return sum(known) if len(known) == len(values) else None
 
 
-def group_batch(groups: Sequence[LocalGroup], now_s: float) -> KindBatch:
-    """Rows of `node_group`. The price is that of the cores a member is reckoned to take, the cost rate that of those used."""
+def group_batch(groups: Sequence[LocalGroup], now_s: float, fresh_s: float) -> KindBatch:
+    """Rows of `node_group`. The price is that of the cores a member is reckoned to take, the cost rate that of those used.
+
+    Utilization is the cores used by those reckoned; the queue is what the running members say that waits for them.
+    """
     fields: dict[str, list[Value]] = {
         "size": [one.size for one in groups],
         "min_size": [one.group.min_size for one in groups],
         "max_size": [one.group.max_size for one in groups],
         "price_per_hour": [None if one.price is None else one.price * one.group.cores for one in groups],
         "cost_rate": [total([job.cost_rate for job in one.jobs]) for one in groups],
+        "cpu_utilization": [_utilization(one) for one in groups],
+        "queue_depth": [total([_waiting(job, now_s, fresh_s) for job in _working(one)]) for one in groups],
     }
     labels = [dict(one.group.labels) for one in groups]
     return KindBatch("node_group", [one.group.name for one in groups], fields, labels, now_s)
@@ -268,6 +276,25 @@ def operation_batch(jobs: Sequence[LocalJob], now_s: float, fresh_s: float) -> K
         fields["cost_per_item"].append(cost / SECONDS_PER_HOUR / rate if cost is not None and rate else None)
     times = [min(report.at_s for _, report in told) for told in found.values()]
     return KindBatch("operation", list(found), fields, None, times)
+
+
+def _working(one: LocalGroup) -> Sequence[LocalJob]:
+    """Members that count for what the group does: those that ended, or are about to, do not."""
+    return [job for job in one.jobs if job.state in ("running", "paused")]
+
+
+def _utilization(one: LocalGroup) -> float | None:
+    """Cores used by cores reckoned; unknown without members, and where one has not been seen twice."""
+    jobs = _working(one)
+    used = total([job.usage.cores for job in jobs])
+    return None if used is None or not jobs else used / (one.group.cores * len(jobs))
+
+
+def _waiting(job: LocalJob, now_s: float, fresh_s: float) -> float | None:
+    """What waits for this worker; a paused one keeps what it said last."""
+    if job.report is None or not (job.state == "paused" or fresh(job.report, now_s, fresh_s)):
+        return None
+    return job.report.waiting
 
 
 def fresh(report: Report, now_s: float, fresh_s: float) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 
 import httpx
@@ -87,8 +87,10 @@ class PrometheusCollector:
         for query in self._queries:
             back_s = windows.get((query.kind, query.field))
             if back_s is not None:
+                # All queries on one grid, so that samples of one instant are known as such.
+                steps = ceil(back_s / self.interval_s)
                 span = {
-                    "start": f"{now_s - back_s:.3f}",
+                    "start": f"{now_s - steps * self.interval_s:.3f}",
                     "end": f"{now_s:.3f}",
                     "step": f"{self.interval_s:g}",
                 }

@@ -1,7 +1,7 @@
 """The rooms put together as `scrimp.yaml` says."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 from scrimp.api import Collector, Provider, Services
@@ -9,6 +9,7 @@ from scrimp.collectors import Gathered, Gatherer, GatherSettings
 from scrimp.compile import PolicySet
 from scrimp.config import Config
 from scrimp.config.catalogue import builtin_catalogue
+from scrimp.daemon.memory import Json, known_rows, source_memory
 from scrimp.daemon.observe import World
 from scrimp.daemon.tick import TickSettings, conclude
 from scrimp.diagnostics import Diagnostic
@@ -21,8 +22,17 @@ from scrimp.model.plan import Plan
 from scrimp.model.policy import STALE_DEFAULT_INTERVALS
 from scrimp.plugins import build_collectors, build_providers, load_actions
 from scrimp.reload import PolicyFolder, load_policies
-from scrimp.store import visit_store
+from scrimp.store import ROWS, SOURCES, visit_store
 from scrimp.worker import FolderChannel, FolderRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a state folder remembers: the ledger, and documents about sources and about rows by kind."""
+
+    ledger: Ledger = EMPTY_LEDGER
+    sources: Mapping[str, Json] = field(default_factory=dict)
+    rows: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +52,8 @@ class Parts:
         """The history of the store, for reading."""
         return History(Folder(self.config.store / "history"), self.config.currency)
 
-    def world(self) -> World:
-        """The collectors, with nothing seen yet."""
+    def world(self, remembered: Remembered | None = None) -> World:
+        """The collectors, with what an earlier run knew of the world."""
         settings = GatherSettings(
             self.config.deadline_s,
             {one.name: one.deadline_s for one in self.config.collectors if one.deadline_s is not None},
@@ -51,7 +61,10 @@ class Parts:
         )
         longest_s = max((one.interval_s for one in self.collectors), default=self.config.interval_s)
         gatherer = Gatherer(self.collectors, self.catalogue, settings)
-        return World(gatherer, self.catalogue, STALE_DEFAULT_INTERVALS * longest_s, self.history)
+        found = remembered or Remembered()
+        gatherer.memory = source_memory(found.sources)
+        known = {kind: known_rows(one) for kind, one in found.rows.items() if kind in self.catalogue.kinds}
+        return World(gatherer, self.catalogue, STALE_DEFAULT_INTERVALS * longest_s, known, self.history)
 
     def tick_settings(self, cap: Mode | None = None) -> TickSettings:
         """The least of the caps holds: the environment's, and the one given for this run."""
@@ -100,18 +113,17 @@ def preview(
 
     Raises `StoreError` where the state folder is there and cannot be read.
     """
-    return conclude(
-        parts.world(),
-        policies,
-        remembered(parts.config, parts.services.now),
-        now_s,
-        capped(parts.config, cap),
-    )
+    found = _recall(parts.config, parts.services.now)
+    return conclude(parts.world(found), policies, found.ledger, now_s, capped(parts.config, cap))
 
 
 def remembered(config: Config, now: Callable[[], float]) -> Ledger:
     """The ledger of the state folder; an empty one where no engine has run yet."""
+    return _recall(config, now).ledger
+
+
+def _recall(config: Config, now: Callable[[], float]) -> Remembered:
     if not (config.store / "scrimp.db").exists():
-        return EMPTY_LEDGER
+        return Remembered()
     with visit_store(config.store, now) as visit:
-        return visit.load_ledger()
+        return Remembered(visit.load_ledger(), visit.load_memory(SOURCES), visit.load_memory(ROWS))

@@ -8,14 +8,15 @@ from types import FrameType
 
 from scrimp.api import Waking
 from scrimp.compile import PolicySet
-from scrimp.daemon.compose import Parts
+from scrimp.daemon.compose import Parts, Remembered
 from scrimp.daemon.historian import Historian, open_historian
-from scrimp.daemon.tick import Ticked, Ticker, alerts, context
+from scrimp.daemon.tick import Ticked, Ticker, alerts, conclude, context
 from scrimp.diagnostics import Diagnostic
 from scrimp.execute import Outcome, recover
 from scrimp.model.decision import Mode
+from scrimp.model.plan import Plan
 from scrimp.reload import Rejected, Reloaded
-from scrimp.store import Entry, Store
+from scrimp.store import ROWS, Entry, Store
 
 PRUNE_EVERY_S = 3600.0
 SETTLE_LOOK_S = 0.5  # how soon to look again at files that change
@@ -91,7 +92,11 @@ class Daemon:
         self._pruned_s = float("-inf")
         self._historian: Historian | None = None
         self._ticker = Ticker(
-            parts.world(), parts.providers, store, parts.services.sleep, parts.tick_settings(cap)
+            parts.world(Remembered(rows=store.load_memory(ROWS))),
+            parts.providers,
+            store,
+            parts.services.sleep,
+            parts.tick_settings(cap),
         )
 
     def start(self) -> None:
@@ -131,6 +136,12 @@ class Daemon:
         for trouble in self._historian.tick(ticked) if self._historian is not None else ():
             self._tell(trouble)
         return ticked
+
+    def preview(self) -> Plan:
+        """What the next tick would conclude, with all that was seen so far. Nothing is written and nothing done."""
+        settings = self._ticker.settings
+        ledger = self.store.load_ledger()
+        return conclude(self._ticker.world, self._policies(), ledger, self._now(), settings.cap)[1]
 
     def run(self) -> None:
         """Tick every interval until the alarm says stop; the tick that runs is finished. Raises `StoreError`."""

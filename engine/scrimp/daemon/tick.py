@@ -1,19 +1,20 @@
 """One tick: collect, decide, note, act. `now_s` is read once, by whoever calls."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scrimp.api import Provider
 from scrimp.collectors import Gathered
 from scrimp.compile import PolicySet
-from scrimp.daemon.observe import World
+from scrimp.daemon.memory import row_document, source_documents, source_memory
+from scrimp.daemon.observe import KnownRows, World
 from scrimp.execute import ExecuteSettings, Outcome, execute, shadow_intents
 from scrimp.model.decision import Decision, Mode, Verdict
 from scrimp.model.ledger import Ledger
 from scrimp.model.plan import Plan, Withheld
 from scrimp.plan import Settings, decide
 from scrimp.reload import Commit
-from scrimp.store import Context, Entry, Git, Store
+from scrimp.store import ROWS, SOURCES, Context, Entry, Git, Store
 
 Seen = tuple[str, str, bool]  # policy, target, undo
 ACTING = (Verdict.ACT, Verdict.UNDO)
@@ -47,16 +48,22 @@ class Ticker:
     sleep: Callable[[float], None]
     settings: TickSettings
     _told: dict[Seen, tuple[Verdict, str, str]] = field(default_factory=dict)
+    _failing: set[str] = field(default_factory=set)
 
     def tick(self, policies: PolicySet, commit: Commit | None, now_s: float) -> Ticked:
         """Raises `StoreError`: what cannot be noted is not done."""
         self.store.under(context(policies, commit, now_s))
+        sources = self.store.load_memory(SOURCES)
+        self.world.gatherer.memory = source_memory(sources)
+        known = dict(self.world.known)
         gathered, plan = conclude(self.world, policies, self.store.load_ledger(), now_s, self.settings.cap)
+        self.store.save_memory(SOURCES, source_documents(self.world.gatherer.memory), sources)
+        self._save_rows(known)
         self.store.save_holds(plan.holds)
         for ended in plan.ended:
             self.store.end_episode(ended)
         self.store.record_requests(plan.requests)
-        self.store.record(self._news(plan))
+        self.store.record([*self._troubles(gathered), *self._news(plan)])
         by_name = {policy.name: policy for policy in policies.checked.policies}
         self.store.record_shadows(shadow_intents(plan.proposed, by_name, now_s))
         outcomes = execute(
@@ -64,6 +71,28 @@ class Ticker:
         )
         self.store.record(alerts(outcomes))
         return Ticked(gathered, plan, outcomes)
+
+    def _save_rows(self, before: Mapping[str, KnownRows]) -> None:
+        """Keep who is there, where it changed: an outage that a restart falls into must not lose them."""
+        known = self.world.known.items()
+        self.store.save_memory(
+            ROWS, {kind: row_document(rows) for kind, rows in known if not rows.same_as(before.get(kind))}
+        )
+
+    def _troubles(self, gathered: Gathered) -> list[Entry]:
+        """Records of what went wrong in collecting, when it begins, and of sources that are back."""
+        failing = {one.name for one in gathered.statuses if one.cause}
+        back, self._failing = self._failing - failing, failing
+        return [
+            *(
+                Entry("alert", values={"code": one.code, "message": one.message, "hint": one.hint})
+                for one in gathered.diagnostics
+            ),
+            *(
+                Entry("alert", values={"collector": name, "message": "answers again"})
+                for name in sorted(back)
+            ),
+        ]
 
     def _news(self, plan: Plan) -> list[Entry]:
         """Records of the decisions that act, and of those that are not what they were a tick before."""

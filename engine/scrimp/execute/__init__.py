@@ -2,12 +2,10 @@
 
 from scrimp.execute.calls import ExecuteSettings
 from scrimp.execute.execute import execute
-from scrimp.execute.journal import CRASH_POINTS, Checkpoint, Journal, Outcome, shadow_intents
+from scrimp.execute.journal import Journal, Outcome, shadow_intents
 from scrimp.execute.recover import recover
 
 __all__ = [
-    "CRASH_POINTS",
-    "Checkpoint",
     "ExecuteSettings",
     "Journal",
     "Outcome",

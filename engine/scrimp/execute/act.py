@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from scrimp.api import Provider, Reached, Refusal, Refused, TargetGone, Throttled, Unavailable
 from scrimp.execute.calls import ExecuteSettings, Outlived, persistent, within
-from scrimp.execute.journal import Checkpoint, Journal, Outcome, OutcomeWord
+from scrimp.execute.journal import Journal, Outcome, OutcomeWord
 from scrimp.model.decision import PlannedAction, Value
 from scrimp.model.ledger import Intent
 
@@ -18,13 +18,10 @@ class Actor:
     journal: Journal
     settings: ExecuteSettings
     sleep: Callable[[float], None]
-    checkpoint: Checkpoint
 
     def act(self, intent: Intent, values: Mapping[str, Value]) -> Outcome:
         """Do one action. Raises only what the journal raises."""
-        self.checkpoint("act.begin")
         self.journal.record_intent(intent, values)
-        self.checkpoint("act.noted")
         return self.carry_out(intent)
 
     def carry_out(self, intent: Intent) -> Outcome:
@@ -36,7 +33,6 @@ class Actor:
         """Note the outcome, unless it is in doubt."""
         if outcome.outcome is not None:
             self.journal.record_outcome(outcome.intent, outcome.outcome, outcome.detail, outcome.after)
-            self.checkpoint("act.settled")
         return outcome
 
     def _attempt(self, intent: Intent) -> Outcome:
@@ -57,7 +53,6 @@ class Actor:
                 code="SCR701",
             )
         provider, live = found
-        self.checkpoint("act.revalidated")
         return self._apply(provider, intent, live)
 
     def _look(self, action: PlannedAction) -> tuple[Provider, PlannedAction] | Refusal | None:
@@ -72,7 +67,6 @@ class Actor:
         return next((one for one in self.providers if one.handles(action)), None)
 
     def _apply(self, provider: Provider, intent: Intent, live: PlannedAction) -> Outcome:
-        self.checkpoint("act.applying")
         try:
             result = persistent(
                 self.settings,
@@ -85,7 +79,6 @@ class Actor:
             return Outcome(intent, "refused", _said(error), code="SCR702")
         except Exception as error:  # noqa: BLE001 - whatever else a provider raises fails this one action
             return self._doubt(provider, replace(intent, action=live), intent, error)
-        self.checkpoint("act.applied")
         return Outcome(intent, "done", result.detail, dict(result.after))
 
     def _doubt(self, provider: Provider, live: Intent, intent: Intent, error: Exception) -> Outcome:

@@ -8,15 +8,11 @@ from dataclasses import replace
 from scrimp.api import Provider
 from scrimp.execute.act import Actor
 from scrimp.execute.calls import ExecuteSettings
-from scrimp.execute.journal import Checkpoint, Journal, Outcome
+from scrimp.execute.journal import Journal, Outcome
 from scrimp.model.decision import Decision, PlannedAction, Value, Verdict
 from scrimp.model.expression import Const
 from scrimp.model.policy import Policy
 from scrimp.plan import intent_for, intents_of
-
-
-def nothing(_point: str) -> None:
-    """No checkpoint."""
 
 
 def execute(
@@ -27,14 +23,13 @@ def execute(
     now_s: float,
     sleep: Callable[[float], None],
     settings: ExecuteSettings | None = None,
-    checkpoint: Checkpoint = nothing,
 ) -> tuple[Outcome, ...]:
     """Carry out what is to be done of a tick at `now_s`; the outcomes are in the order of the decisions.
 
     Decisions other than act and undo are left alone. Those merged into another policy's are noted only, after it.
     Raises what the journal raises, and begins nothing more then.
     """
-    actor = Actor(providers, journal, settings or ExecuteSettings(), sleep, checkpoint)
+    actor = Actor(providers, journal, settings or ExecuteSettings(), sleep)
     due = [one for one in decisions if one.verdict in (Verdict.ACT, Verdict.UNDO)]
     lanes: dict[str, list[Decision]] = {}
     for decision in sorted(due, key=lambda one: one.merged_into is not None):

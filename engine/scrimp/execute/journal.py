@@ -1,6 +1,6 @@
 """What acts are noted in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -10,8 +10,6 @@ from scrimp.model.policy import Policy
 from scrimp.plan import intents_of
 
 OutcomeWord = Literal["done", "failed", "refused", "ask", "merged"]
-Checkpoint = Callable[[str], None]
-CRASH_POINTS = ("act.begin", "act.noted", "act.revalidated", "act.applying", "act.applied", "act.settled")
 
 
 class Journal(Protocol):

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from scrimp.api import Probe, Provider, Reached
 from scrimp.execute.act import Actor
 from scrimp.execute.calls import ExecuteSettings, within
-from scrimp.execute.execute import nothing
-from scrimp.execute.journal import Checkpoint, Journal, Outcome
+from scrimp.execute.journal import Journal, Outcome
 from scrimp.model.ledger import Intent, Ledger
 
 
@@ -17,7 +16,6 @@ def recover(
     now_s: float,
     sleep: Callable[[float], None],
     settings: ExecuteSettings | None = None,
-    checkpoint: Checkpoint = nothing,
 ) -> tuple[Outcome, ...]:
     """Settle every intent without outcome: ask the target before anything is tried again.
 
@@ -25,7 +23,7 @@ def recover(
     than `recover_within_s`. Anything else, and a target that cannot be asked, waits for a person ("ask"): the caller
     alerts. Raises what the journal raises.
     """
-    actor = Actor(providers, journal, settings or ExecuteSettings(), sleep, checkpoint)
+    actor = Actor(providers, journal, settings or ExecuteSettings(), sleep)
     doubtful = [one for one in ledger.intents if one.outcome is None and not one.shadow]
     return tuple(_settle(actor, ledger, intent, now_s) for intent in doubtful)
 

@@ -9,11 +9,12 @@ from scrimp.store.errors import (
     StoreTooNew,
 )
 from scrimp.store.export import export_records
-from scrimp.store.log import Bad, Checkpoint, Log, Verification
+from scrimp.store.log import Bad, Log, Verification
 from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record
 from scrimp.store.replay import advance, replay
 from scrimp.store.store import (
-    CRASH_POINTS,
+    ROWS,
+    SOURCES,
     Store,
     StoreSettings,
     Visit,
@@ -23,10 +24,10 @@ from scrimp.store.store import (
 )
 
 __all__ = [
-    "CRASH_POINTS",
     "REDACTED",
+    "ROWS",
+    "SOURCES",
     "Bad",
-    "Checkpoint",
     "Context",
     "Entry",
     "Event",

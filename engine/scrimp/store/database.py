@@ -14,6 +14,7 @@ import numpy as np
 from scrimp.model.ledger import Approval, Cooling, Episode, HoldKey, Holds, Intent, Ledger, Pause
 from scrimp.plan import book
 from scrimp.store.codec import (
+    Json,
     approval_from,
     approval_json,
     episode_from,
@@ -24,8 +25,9 @@ from scrimp.store.codec import (
 from scrimp.store.errors import LedgerUnusable, StoreTooNew
 from scrimp.store.log import Tail
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
+# One script per version of the schema: a state folder is brought forward by those that it has not seen.
+_SCRIPTS = (
+    """
 CREATE TABLE tail (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER, hash TEXT, file TEXT, size INTEGER);
 INSERT INTO tail SELECT 1, 0, '', '', 0;
 CREATE TABLE intents (n INTEGER PRIMARY KEY, key TEXT UNIQUE, at_s REAL, outcome TEXT, doc TEXT);
@@ -38,7 +40,12 @@ CREATE TABLE approvals (id TEXT PRIMARY KEY, lapses_at_s REAL, doc TEXT) WITHOUT
 CREATE TABLE pause (one INTEGER PRIMARY KEY CHECK (one = 1), since_s REAL, actor TEXT, reason TEXT);
 CREATE TABLE holds (policy TEXT, clause TEXT, condition TEXT, names BLOB, true_s BLOB, unknown_s BLOB, last_s REAL,
   PRIMARY KEY (policy, clause, condition)) WITHOUT ROWID;
-"""
+""",
+    """
+CREATE TABLE memory (part TEXT, name TEXT, doc BLOB, PRIMARY KEY (part, name)) WITHOUT ROWID;
+""",
+)
+SCHEMA_VERSION = len(_SCRIPTS)
 
 
 class Database:
@@ -55,9 +62,10 @@ class Database:
                     raise StoreTooNew(
                         f"the state folder has schema {version}, this scrimp knows {SCHEMA_VERSION}"
                     )
-                if version == 0:
-                    for statement in _SCHEMA.split(";"):
+                for script in _SCRIPTS[version:]:
+                    for statement in script.split(";"):
                         self._link.execute(statement)
+                if version < SCHEMA_VERSION:
                     self._link.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         self._intents: dict[str, Intent] = {}
         self._saved: dict[HoldKey, tuple[bytes, bytes, bytes]] = {}
@@ -194,6 +202,32 @@ class Database:
                 (before_s,),
             )
             self._link.execute("DELETE FROM approvals WHERE lapses_at_s <= ?", (before_s,))
+
+    # ---- what is remembered of the world ----
+
+    def load_memory(self, part: str) -> dict[str, Json]:
+        """The documents of a part, by name."""
+        with guarded():
+            found = self._link.execute("SELECT name, doc FROM memory WHERE part=?", (part,)).fetchall()
+        return {name: json.loads(zlib.decompress(doc)) for name, doc in found}
+
+    def save_memory(
+        self, part: str, after: Mapping[str, Json], before: Mapping[str, Json] | None = None
+    ) -> None:
+        """Write what changed since `before`, except where the document is another one by now; without it, all."""
+        changed = {name: doc for name, doc in after.items() if before is None or before.get(name) != doc}
+        if not changed:
+            return
+        with self.transaction():
+            now = self.load_memory(part) if before is not None else {}
+            for name, doc in changed.items():
+                if before is None or now.get(name) == before.get(name):
+                    packed = zlib.compress(json.dumps(doc).encode(), 1)
+                    self._link.execute("INSERT OR REPLACE INTO memory VALUES (?,?,?)", (part, name, packed))
+
+    def forget(self, part: str, name: str) -> None:
+        """Drop a document. Call it within a transaction."""
+        self._link.execute("DELETE FROM memory WHERE part=? AND name=?", (part, name))
 
     # ---- holds ----
 

@@ -7,7 +7,7 @@ SQLite knows it; what is in the files beyond that comes from a writer that died,
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,6 @@ from typing import Any
 
 from scrimp.store.errors import LogUnwritable
 from scrimp.store.records import GENESIS, Record, canonical, record_hash
-
-Checkpoint = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class Log:
         finally:
             os.close(descriptor)
 
-    def append(self, records: Sequence[Record], tail: Tail, checkpoint: Checkpoint) -> Tail:
+    def append(self, records: Sequence[Record], tail: Tail) -> Tail:
         """Bring the records to the disk after `tail`; gives the new end. Raises `LogUnwritable`, and nothing is left."""
         path = self.folder / tail.file
         if not tail.file or tail.size >= self._largest_bytes:
@@ -79,7 +77,7 @@ class Log:
         data = b"".join(canonical(record) + b"\n" for record in records)
         fresh = not path.exists()
         try:
-            size = _append(path, data, checkpoint)
+            size = _append(path, data)
             if fresh:
                 sync_folder(self.folder)
         except OSError as error:
@@ -158,7 +156,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _append(path: Path, data: bytes, checkpoint: Checkpoint) -> int:
+def _append(path: Path, data: bytes) -> int:
     """Append and sync; on an error cut off what was written. Gives the new size."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     try:
@@ -167,7 +165,6 @@ def _append(path: Path, data: bytes, checkpoint: Checkpoint) -> int:
             left = memoryview(data)
             while left:
                 left = left[os.write(descriptor, left) :]
-            checkpoint("log.written")
             os.fsync(descriptor)
         except OSError:
             os.ftruncate(descriptor, size)

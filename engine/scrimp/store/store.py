@@ -19,16 +19,13 @@ from scrimp.model.plan import Ended
 from scrimp.store.codec import approval_json, intent_json
 from scrimp.store.database import Database
 from scrimp.store.errors import LedgerUnusable, LogUnwritable, NotAwaiting, StoreBusy
-from scrimp.store.log import Checkpoint, Log, Tail, Verification, parsed
+from scrimp.store.log import Log, Tail, Verification, parsed
 from scrimp.store.records import Context, Entry, Record, chained
 from scrimp.store.replay import advance
 
-CRASH_POINTS = tuple(
-    f"{event}.{point}"
-    for event in ("intent", "outcome")
-    for point in ("begin", "log.written", "log.synced", "ledger.begun", "ledger.written", "ledger.committed")
-)
 DAY_S = 86400.0
+SOURCES = "source"  # the part of the memory that is about the sources of samples
+ROWS = "rows"  # the part that is about the rows of each kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +37,6 @@ class StoreSettings:
     keep_s: float = 31 * DAY_S
 
 
-def _nothing(_point: str) -> None:
-    """No checkpoint."""
-
-
 class Visit:
     """What any process may do with a state folder. Safe for threads."""
 
@@ -52,11 +45,9 @@ class Visit:
         state_dir: Path,
         now: Callable[[], float],
         settings: StoreSettings | None = None,
-        checkpoint: Checkpoint = _nothing,
     ) -> None:
         self.settings = settings or StoreSettings()
         self._now = now
-        self._checkpoint = checkpoint
         self._mutex = threading.RLock()
         self._context = Context()
         try:
@@ -116,6 +107,19 @@ class Visit:
                 raise NotAwaiting(f"no act in doubt under key `{key}`")
             self._write([_outcome_entry(found, outcome, detail, {}, actor)])
 
+    def load_memory(self, part: str) -> dict[str, Any]:
+        """What is remembered of the world between runs: JSON documents by name."""
+        with self._mutex:
+            return self._database.load_memory(part)
+
+    def trust(self, source: str, actor: str) -> None:
+        """A person says that a source's zeros are real. Raises `NotAwaiting` where nobody doubts them."""
+        with self._mutex:
+            found = self._database.load_memory(SOURCES).get(source)
+            if found is None or not found["distrusted"]:
+                raise NotAwaiting(f"source `{source}` is not distrusted")
+            self._write([Entry("override", values={"trusted": source, "memory": found}, actor=actor)])
+
     def verify(self) -> Verification:
         """Check the whole log; names the first bad record."""
         with self._mutex:
@@ -127,30 +131,21 @@ class Visit:
         """The files of the log, for readers."""
         return self._log
 
-    def _write(self, entries: Sequence[Entry], *, after_log: str = "") -> list[Record]:
+    def _write(self, entries: Sequence[Entry]) -> list[Record]:
         """Log, then SQLite. What a writer that died left between the two is brought in first."""
         with self._mutex, self._log.locked():
-            self._at(after_log, "begin")
             tail = self._catch_up()
             at_s = self._now()
             records: list[Record] = []
             for entry in entries:
                 seq, prev = (records[-1]["seq"], records[-1]["hash"]) if records else (tail.seq, tail.hash)
                 records.append(chained(entry, self._context, at_s, seq + 1, prev))
-            tail = self._log.append(records, tail, lambda point: self._at(after_log, point))
-            self._at(after_log, "log.synced")
+            tail = self._log.append(records, tail)
             with self._database.transaction():
-                self._at(after_log, "ledger.begun")
                 for record in records:
                     self._bring_in(record)
                 self._database.set_tail(tail)
-                self._at(after_log, "ledger.written")
-            self._at(after_log, "ledger.committed")
             return records
-
-    def _at(self, event: str, point: str) -> None:
-        if event:
-            self._checkpoint(f"{event}.{point}")
 
     def _catch_up(self) -> Tail:
         """Bring records into SQLite that only the log has; gives the end of the chain."""
@@ -166,6 +161,8 @@ class Visit:
 
     def _bring_in(self, record: Mapping[str, Any]) -> None:
         before = self._database.slice_for(record)
+        if record["event"] == "override" and "trusted" in record["values"]:
+            self._database.forget(SOURCES, record["values"]["trusted"])
         try:
             self._database.write(before, advance(before, record))
         except (KeyError, TypeError, ValueError) as error:
@@ -186,6 +183,13 @@ class Store(Visit):
         with self._mutex:
             self._database.save_holds(holds)
 
+    def save_memory(
+        self, part: str, after: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write documents. With what `load_memory` gave before, a person's word spoken in between stands."""
+        with self._mutex:
+            self._database.save_memory(part, after, before)
+
     def record_intent(self, intent: Intent, values: Mapping[str, Value]) -> None:
         """On the disk when this returns. `values` are those the decision saw. Raises `StoreError`: then do nothing."""
         entry = Entry(
@@ -198,11 +202,11 @@ class Store(Visit):
             intent.action.before,
             intent.action.after,
         )
-        self._write([entry], after_log="intent")
+        self._write([entry])
 
     def record_outcome(self, intent: Intent, outcome: str, detail: str, after: Mapping[str, Value]) -> None:
         """What it came to."""
-        self._write([_outcome_entry(intent, outcome, detail, after, "")], after_log="outcome")
+        self._write([_outcome_entry(intent, outcome, detail, after, "")])
 
     def record_shadows(self, intents: Sequence[Intent]) -> None:
         """Acts of dry runs: they bind other dry runs only, and are not in the log."""
@@ -247,16 +251,8 @@ class Store(Visit):
             self._lock = None
 
 
-def open_store(
-    state_dir: Path,
-    now: Callable[[], float],
-    settings: StoreSettings | None = None,
-    checkpoint: Checkpoint = _nothing,
-) -> Store:
-    """The engine's store. Raises `StoreBusy` if another engine has it, else `StoreError`.
-
-    `now` gives epoch seconds; `checkpoint` is called at `CRASH_POINTS`.
-    """
+def open_store(state_dir: Path, now: Callable[[], float], settings: StoreSettings | None = None) -> Store:
+    """The engine's store. Raises `StoreBusy` if another engine has it, else `StoreError`. `now` gives epoch seconds."""
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
         lock = os.open(state_dir / "engine.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -268,7 +264,7 @@ def open_store(
         os.close(lock)
         raise StoreBusy("another engine runs on this state folder") from error
     try:
-        store = Store(state_dir, now, settings, checkpoint)
+        store = Store(state_dir, now, settings)
         store._lock = lock  # noqa: SLF001 - the store takes over the lock
         with store._log.locked():  # noqa: SLF001 - opening is the store's own business
             store._catch_up()  # noqa: SLF001 - as above
