@@ -1,5 +1,7 @@
 """`approve`, `deny`, `pause`, `resume`: what people say to the engine."""
 
+import os
+import pwd
 import time
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from tests.cli.command import Shell
 
 from scrimp.model.ledger import Approval
-from scrimp.store import open_store, visit_store
+from scrimp.store import open_store, read_records, replay, visit_store
 
 
 @pytest.fixture
@@ -19,6 +21,9 @@ def asked(folder: Path) -> Path:
         {
             "open": Approval("open", "shrink_idle", "node_group/a", now_s, now_s + 3600),
             "late": Approval("late", "shrink_idle", "node_group/b", now_s - 60, now_s - 30),
+            "named": Approval(
+                "named", "shrink_idle", "node_group/c", now_s, now_s + 60, approvers=("@oncall", "zoe")
+            ),
         }
     )
     store.close()
@@ -107,3 +112,64 @@ def test_trust_ends_a_doubt_and_is_audited(scrimp: Shell, folder: Path) -> None:
     assert "SCR806" in ran.err
     assert "source `prom` is not distrusted" in ran.err
     assert "override" in scrimp("audit", "list").out
+
+
+GROUPS = 'approvers:\n  "@oncall": [ann, bo]\n  "@other": [carl]\n'
+
+
+@pytest.mark.parametrize("command", ["approve", "deny"])
+@pytest.mark.parametrize(
+    ("config", "name", "actor", "code"),
+    [
+        (GROUPS, "named", "ann", 0),
+        (GROUPS, "named", "zoe", 0),
+        (GROUPS, "named", "carl", 2),
+        ("", "named", "ann", 2),
+        ("", "named", "zoe", 0),
+        ("", "named", "@oncall", 2),
+        (GROUPS, "open", "carl", 0),
+        (GROUPS, "open", "mallory", 2),
+        ("", "open", "mallory", 0),
+    ],
+)
+def test_only_approvers_answer(
+    scrimp: Shell, asked: Path, command: str, config: str, name: str, actor: str, code: int
+) -> None:
+    """A name or a group stands in the policy; who is in the group, in scrimp.yaml."""
+    (asked / "scrimp.yaml").write_text(config)
+    ran = scrimp(command, name, "--actor", actor)
+    assert ran.code == code, ran.err
+    assert (answer(asked, name).granted is None) == (code != 0)
+    if code:
+        assert ran.out == ""
+        assert "SCR821" in ran.err
+
+
+def test_who_tried_is_audited_with_their_user(
+    scrimp: Shell, asked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claimed name does not hide whose process it was; LOGNAME does not change that."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setenv("LOGNAME", "zoe")
+    assert scrimp("approve", "named").code == 2
+    monkeypatch.setenv("SCRIMP_ACTOR", "zoe")
+    assert scrimp("approve", "named").code == 0
+    with visit_store(asked / ".scrimp", time.time) as visit:
+        refused, granted = list(read_records(visit.log, event="approval"))[-2:]
+        assert visit.verify().bad is None
+        assert replay(read_records(visit.log)) == visit.load_ledger()
+    assert (refused["actor"], granted["actor"]) == (user, "zoe")
+    assert (refused["values"]["os_user"], granted["values"]["os_user"]) == (user, user)
+    assert (
+        "is not among `@oncall`, `zoe`; `@oncall` has no members in scrimp.yaml"
+        in refused["values"]["refused"]
+    )
+
+
+@pytest.mark.usefixtures("asked")
+def test_without_an_id_what_waits_is_listed(scrimp: Shell) -> None:
+    """Somebody on call should not have to read the audit log for it."""
+    ran = scrimp("approve")
+    assert ran.code == 0
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["named", "open"]
+    assert ran.out.splitlines()[0].endswith("shrink_idle  node_group/c  by @oncall, zoe")

@@ -9,6 +9,8 @@ from tests.daemon.engines import INTERVAL_S, Engine, groups, policy
 from scrimp.api import Unavailable
 from scrimp.daemon import Daemon
 from scrimp.model.decision import Mode, Verdict
+from scrimp.model.ledger import Approval
+from scrimp.store import Store
 
 
 @pytest.fixture
@@ -126,3 +128,59 @@ def test_an_act_that_fails_is_alerted(engine: Engine) -> None:
         (alert,) = engine.records(store, "alert")
         assert alert["target"] == "node_group/a"
         assert "quota" in alert["values"]["detail"]
+
+
+ASKING = policy(mode="approve").replace(
+    "  mode approve\n", '  mode approve\n  approvers "@oncall" within 1h\n'
+)
+
+
+def asked(engine: Engine, store: Store) -> Approval:
+    """The request that waits."""
+    (found,) = (one for one in store.load_ledger().approvals.values() if one.granted is None)
+    return found
+
+
+def test_an_approval_is_for_what_was_asked_and_no_longer(engine: Engine) -> None:
+    """Yes to 10 -> 5 is no yes to 20 -> 10, and none to a policy that asks somebody else."""
+    engine.write(ASKING)
+    engine.answers[:] = [groups("a"), groups("a", size=20.0), groups("a")]
+    engine.provider.state["node_group/a"]["size"] = 20.0
+    with engine.open() as store:
+        daemon = engine.daemon(store)
+        daemon.once()
+        first = asked(engine, store)
+        assert first.approvers == ("@oncall",)
+        store.answer_approval(first.id, granted=True, actor="ann")
+        moved = daemon.once().plan.decisions()
+        assert [one.verdict for one in moved] == [Verdict.AWAITING_APPROVAL]
+        assert asked(engine, store).id != first.id
+        assert engine.applied() == 0
+        assert [one.verdict for one in daemon.once().plan.decisions()] == [Verdict.ACT]  # as it was asked
+
+
+def test_an_approval_given_under_other_approvers_does_not_count(engine: Engine) -> None:
+    engine.write(ASKING)
+    with engine.open() as store:
+        engine.daemon(store).once()
+        store.answer_approval(asked(engine, store).id, granted=True, actor="ann")
+        engine.write(ASKING.replace("@oncall", "@platform"))
+        plan = engine.daemon(store).once().plan
+        assert [one.verdict for one in plan.decisions()] == [Verdict.AWAITING_APPROVAL]
+        assert asked(engine, store).approvers == ("@platform",)
+
+
+@pytest.mark.parametrize("granted", [True, False, None])
+def test_a_request_lapses_whatever_the_answer(engine: Engine, granted: bool | None) -> None:
+    """A yes from yesterday is not a yes; after a lapse nobody is asked again before the cooldown is over."""
+    engine.write(ASKING)
+    with engine.open() as store:
+        daemon = engine.daemon(store)
+        daemon.once()
+        if granted is not None:
+            store.answer_approval(asked(engine, store).id, granted=granted, actor="ann")
+        engine.clock.advance(3600.0)
+        (decision,) = daemon.once().plan.decisions()
+        wanted = Verdict.AWAITING_APPROVAL if granted else Verdict.COOLING
+        assert decision.verdict is wanted
+    assert engine.applied() == 0

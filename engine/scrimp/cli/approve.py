@@ -4,17 +4,18 @@ from pathlib import Path
 
 import click
 
+from scrimp.cli._answer import answer
 from scrimp.cli._app import ExitCode
-from scrimp.cli._state import actor_option, store_option, visiting
+from scrimp.cli._state import actor_option, store_option
 
 
 @click.command()
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="[ID]", default="")
 @actor_option
 @store_option
 def command(name: str, *, actor: str, store: Path | None) -> ExitCode:
-    """Grant the request ID, as `plan` and the audit log name it. The engine acts on it at its next tick."""
-    with visiting(store) as visit:
-        found = visit.answer_approval(name, granted=True, actor=actor)
-    click.echo(f"granted: {found.policy} on {found.target}")
-    return ExitCode.DONE
+    """Grant the request ID, as `plan` and the audit log name it. The engine acts on it at its next tick, if nothing changed.
+
+    Without ID, lists what waits. Who may answer is said by the policy's `approvers` and by scrimp.yaml.
+    """
+    return answer(name, granted=True, actor=actor, store=store)

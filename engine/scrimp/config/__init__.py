@@ -4,7 +4,7 @@ The catalogue has a door of its own, `scrimp.config.catalogue`, which is light.
 """
 
 from scrimp.config.load import FILE_NAME, load_config, parse_config
-from scrimp.config.settings import Config, Keep, Secret, Section, Webhook, defaults
+from scrimp.config.settings import Config, Keep, Secret, Section, Webhook, barred, defaults
 
 __all__ = [
     "FILE_NAME",
@@ -13,6 +13,7 @@ __all__ = [
     "Secret",
     "Section",
     "Webhook",
+    "barred",
     "defaults",
     "load_config",
     "parse_config",

@@ -92,6 +92,8 @@ def _said(error: Any) -> str:
             return "must be a duration such as `30s`"
         case "pattern" if "iB" in wanted or "i?" in wanted:
             return "must be a size such as `20GiB`"
+        case "pattern" if wanted.startswith("^@"):
+            return "must be a group, such as `@oncall`"
         case "pattern":
             return "must be three capital letters, such as `USD`"
         case "minimum":
@@ -147,6 +149,9 @@ def _typed(value: dict[str, Any], folder: Path, file: Path) -> Config:
         providers=_sections(value.get("providers", {})),
         webhooks={name: _webhook(name, one) for name, one in value.get("webhooks", {}).items()},
         keep=_keep(value.get("history", {}), base.keep),
+        approvers={
+            name: tuple(_text(one) for one in users) for name, users in value.get("approvers", {}).items()
+        },
         path=file,
     )
 

@@ -1,6 +1,6 @@
 """What `scrimp.yaml` says, typed, with the defaults of a project that has none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,28 @@ class Config:
     providers: tuple[Section, ...] = ()
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     keep: Keep = field(default_factory=Keep)
+    approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # users by "@group"
     path: Path | None = None
+
+
+def barred(groups: Mapping[str, tuple[str, ...]], named: Sequence[str], user: str) -> str:
+    """Why `user` may not answer a request of a policy whose `approvers` are `named`; "" if they may.
+
+    Without `named`, all members of all groups may, and where there are no groups, anyone.
+    """
+    if not named:
+        everybody = {one for members in groups.values() for one in members}
+        return (
+            ""
+            if user in everybody or not groups
+            else f"`{user}` is in no group of `approvers` in scrimp.yaml"
+        )
+    members = {one for name in named for one in (groups.get(name, ()) if name.startswith("@") else (name,))}
+    if user in members:
+        return ""
+    lost = [name for name in named if name.startswith("@") and name not in groups]
+    also = f"; {', '.join(f'`{name}`' for name in lost)} has no members in scrimp.yaml" if lost else ""
+    return f"`{user}` is not among {', '.join(f'`{name}`' for name in named)}{also}"
 
 
 def defaults(folder: Path) -> Config:

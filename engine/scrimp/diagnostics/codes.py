@@ -103,6 +103,7 @@ CODES: dict[str, Code] = {
     "SCR807": Code("the history cannot be read or written"),
     "SCR808": Code("a file to import cannot be read"),
     "SCR809": Code("a row that cannot be imported"),
+    "SCR821": Code("someone else has to answer"),
 }
 
 

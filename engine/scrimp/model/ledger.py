@@ -67,7 +67,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A request for approval: `granted` is `None` until somebody answers."""
+    """A request for approval: `granted` is `None` until somebody answers; `approvers` are those that the policy named."""
 
     id: str
     policy: str
@@ -76,6 +76,7 @@ class Approval:
     lapses_at_s: float
     granted: bool | None = None
     actor: str | None = None
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

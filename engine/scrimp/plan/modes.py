@@ -59,6 +59,8 @@ def _approval(proposal: Proposal, ledger: Ledger, now_s: float) -> Asked | None:
     """`None` where it is granted; a refused or lapsed request is not repeated before the target's cooldown is over."""
     policy = proposal.policy
     found = ledger.approvals.get(proposal.id)
+    if found is not None and found.approvers != policy.approvers:
+        found = None  # who may say yes has changed: what others said does not count
     if found is not None and now_s < found.lapses_at_s:
         if found.granted:
             return None
@@ -73,7 +75,14 @@ def _approval(proposal: Proposal, ledger: Ledger, now_s: float) -> Asked | None:
         if found.granted is None and now_s < found.lapses_at_s + pause_s:
             return Asked(Block(Verdict.COOLING, "approval", "the request for approval lapsed"))
     request = Approval(
-        proposal.id, policy.name, proposal.target, now_s, now_s + policy.approval_s, None, None
+        proposal.id,
+        policy.name,
+        proposal.target,
+        now_s,
+        now_s + policy.approval_s,
+        None,
+        None,
+        policy.approvers,
     )
     who = f" by {', '.join(policy.approvers)}" if policy.approvers else ""
     return Asked(Block(Verdict.AWAITING_APPROVAL, "approval", f"awaits approval {proposal.id}{who}"), request)

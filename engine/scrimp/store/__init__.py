@@ -3,6 +3,7 @@
 from scrimp.store.errors import (
     LedgerUnusable,
     LogUnwritable,
+    NotAllowed,
     NotAwaiting,
     StoreBusy,
     StoreError,
@@ -35,6 +36,7 @@ __all__ = [
     "LedgerUnusable",
     "Log",
     "LogUnwritable",
+    "NotAllowed",
     "NotAwaiting",
     "Record",
     "Store",

@@ -101,6 +101,7 @@ def approval_json(approval: Approval) -> Json:
         "lapses_at_s": approval.lapses_at_s,
         "granted": approval.granted,
         "actor": approval.actor,
+        "approvers": list(approval.approvers),
     }
 
 
@@ -114,6 +115,7 @@ def approval_from(found: Mapping[str, Any]) -> Approval:
         found["lapses_at_s"],
         found["granted"],
         found["actor"],
+        tuple(found.get("approvers", ())),
     )
 
 

@@ -31,6 +31,12 @@ class LedgerUnusable(StoreError):  # noqa: N818 - as above
     code = "SCR804"
 
 
+class NotAllowed(StoreError):  # noqa: N818 - as above
+    """Who answers a request for approval is none of those who may."""
+
+    code = "SCR821"
+
+
 class NotAwaiting(StoreError):  # noqa: N818 - as above
     """There is no such request for approval, or no act in doubt under that key, or it was answered already."""
 

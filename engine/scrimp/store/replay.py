@@ -46,7 +46,7 @@ def _approve(ledger: Ledger, values: Mapping[str, Any]) -> Ledger:
         request = approval_from(values["request"])
         return book.note_requests(ledger, {request.id: request})
     found = ledger.approvals.get(values["id"])
-    if found is None:
+    if found is None or "refused" in values:
         return ledger
     answered = replace(found, granted=values["granted"], actor=values["by"])
     return replace(ledger, approvals={**ledger.approvals, found.id: answered})

@@ -18,7 +18,7 @@ from scrimp.model.ledger import Approval, HoldKey, Holds, Intent, Ledger
 from scrimp.model.plan import Ended
 from scrimp.store.codec import approval_json, intent_json
 from scrimp.store.database import Database
-from scrimp.store.errors import LedgerUnusable, LogUnwritable, NotAwaiting, StoreBusy
+from scrimp.store.errors import LedgerUnusable, LogUnwritable, NotAllowed, NotAwaiting, StoreBusy
 from scrimp.store.log import Log, Tail, Verification, parsed
 from scrimp.store.records import Context, Entry, Record, chained
 from scrimp.store.replay import advance
@@ -74,8 +74,20 @@ class Visit:
         with self._mutex:
             return self._database.load()
 
-    def answer_approval(self, name: str, *, granted: bool, actor: str) -> Approval:
-        """Grant or deny a request. Raises `NotAwaiting` where it is not there, answered, or lapsed."""
+    def answer_approval(
+        self,
+        name: str,
+        *,
+        granted: bool,
+        actor: str,
+        os_user: str = "",
+        barred: Callable[[Approval], str] = lambda _: "",
+    ) -> Approval:
+        """Grant or deny a request. Raises `NotAwaiting` where it is not there, answered, or lapsed.
+
+        `barred` says why `actor` may not answer it, "" if they may: raises `NotAllowed`, and that they tried is audited.
+        `os_user` is whose process it was.
+        """
         with self._mutex:
             found = self._database.load().approvals.get(name)
             if found is None:
@@ -86,8 +98,12 @@ class Visit:
                 )
             if self._now() >= found.lapses_at_s:
                 raise NotAwaiting(f"request `{name}` has lapsed")
-            values = {"id": name, "granted": granted, "by": actor}
+            why = barred(found)
+            said = {"refused": why, "wanted": granted} if why else {"granted": granted}
+            values = {"id": name, **said, "by": actor, "os_user": os_user or actor}
             self._write([Entry("approval", found.policy, found.target, values=values, actor=actor)])
+            if why:
+                raise NotAllowed(why)
             return self._database.load().approvals[name]
 
     def pause(self, actor: str, reason: str) -> None:
