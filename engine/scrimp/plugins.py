@@ -5,6 +5,7 @@ built-in providers are known without importing their modules, so that `scrimp ch
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -44,13 +45,13 @@ def load_actions() -> tuple[Mapping[str, ActionSpec], Findings]:
             specs = tuple(point.load().actions)
             wrong = next((spec for spec in specs if not isinstance(spec, ActionSpec)), None)
         except Exception as error:  # noqa: BLE001 - a stranger's module; whatever it throws is this plug-in's cause
-            findings.append(_bad("provider", point.name, _said(error)))
+            findings.append(_unneeded(point, _said(error)))
             continue
         if wrong is not None:
-            findings.append(_bad("provider", point.name, f"`{wrong!r}` among its actions is no ActionSpec"))
+            findings.append(_unneeded(point, f"`{wrong!r}` among its actions is no ActionSpec"))
             continue
         findings.extend(
-            _bad("provider", point.name, f"there is an action `{spec.name}` already")
+            _unneeded(point, f"there is an action `{spec.name}` already")
             for spec in specs
             if actions.setdefault(spec.name, spec) is not spec
         )
@@ -140,6 +141,11 @@ def _said(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"its section needs `{error.args[0]}`" if error.args else "a key is missing in its section"
     return f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
+
+
+def _unneeded(point: EntryPoint, cause: str) -> Diagnostic:
+    """A provider that is only installed is no reason to stop: a policy or section that needs it is an error of its own."""
+    return replace(_bad("provider", point.name, cause), severity=Severity.WARNING)
 
 
 def _bad(what: str, name: str, cause: str, hint: str = "") -> Diagnostic:

@@ -9,7 +9,7 @@ from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import iso, show
 from scrimp.daemon import Alarm, Daemon, Ticked, Told, Unloadable, compose
-from scrimp.diagnostics import Diagnostic
+from scrimp.diagnostics import Diagnostic, has_errors
 from scrimp.model.decision import Mode, Verdict
 from scrimp.reload import Rejected, Reloaded
 from scrimp.store import StoreError, open_store
@@ -31,7 +31,7 @@ def command(*, once: bool, mode_cap: str | None) -> ExitCode:
     alarm = Alarm()
     parts = compose(config, time.time, time.sleep)
     show(parts.findings)
-    if parts.findings:
+    if has_errors(parts.findings):
         raise Wrong("not all plug-ins can be used")
     try:
         with open_store(config.store, time.time) as store, alarm.on_signals():

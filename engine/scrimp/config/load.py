@@ -15,6 +15,12 @@ from scrimp.model.types import BYTES
 
 FILE_NAME = "scrimp.yaml"
 ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
+PATTERNS = {  # what a value must be, by a part of the schema's pattern for it
+    "smhdw": "must be a duration such as `30s`",
+    "i?": "must be a size such as `20GiB`",
+    "^@": "must be a group, such as `@oncall`",
+    "": "must be three capital letters, such as `USD`",
+}
 RESERVED = ("type", "deadline", "interval")
 
 
@@ -88,14 +94,8 @@ def _said(error: Any) -> str:
             return "must be " + " or ".join(words.get(one, f"a {one}") for one in types)
         case "enum":
             return "must be one of " + ", ".join(f"`{one}`" for one in wanted)
-        case "pattern" if "smhdw" in wanted:
-            return "must be a duration such as `30s`"
-        case "pattern" if "iB" in wanted or "i?" in wanted:
-            return "must be a size such as `20GiB`"
-        case "pattern" if wanted.startswith("^@"):
-            return "must be a group, such as `@oncall`"
         case "pattern":
-            return "must be three capital letters, such as `USD`"
+            return next(said for part, said in PATTERNS.items() if part in wanted)
         case "minimum":
             return f"must be at least {wanted}"
         case "required":
