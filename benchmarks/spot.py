@@ -218,7 +218,7 @@ def main(given: Arguments) -> Report:
         all_scores.extend(scores)
         return scores
 
-    drill_bars, drill_tables, missing = measure_drills(given.quick, given.seed)
+    drill_bars, drill_tables, missing = measure_drills(given)
     left_out += missing
     zones = sets.pop(CHOICE_SET, [])
     deep = sets.pop(DEPTH_SET, [])

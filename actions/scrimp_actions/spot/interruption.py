@@ -1,10 +1,11 @@
 """The state machine that brings one instance through its interruption: pure, durable, idempotent.
 
 requested → pending → running → [at risk →] noticed → draining → checkpointing → handing over → handed over → gone →
-cleaned. Side doors: no capacity (the next launch, on demand after some), lost without notice (leases are revoked, the
-instance is replaced), at risk back to running. The caller writes the new member down, then carries out the steps, then
-reports each as `Done` or `Failed`; after a restart it carries out `Member.open` again, under the same keys. All times
-come from the events, so the machine needs a `Clock` event at `wake_s` at the latest.
+cleaned. A member that is dismissed goes the same way, and nothing takes its place. Side doors: no capacity (the next
+launch, on demand after some), lost without notice (leases are revoked, the instance is replaced), at risk back to
+running. The caller writes the new member down, then carries out the steps, then reports each as `Done` or `Failed`;
+after a restart it carries out `Member.open` again, under the same keys. All times come from the events, so the machine
+needs a `Clock` event at `wake_s` at the latest.
 
 The notice is a hint: nothing here is needed for correctness, which rests on leases. It saves the work in hand.
 """
@@ -17,6 +18,7 @@ from dataclasses import replace
 
 from scrimp_actions.spot.member import (
     Clock,
+    Dismiss,
     Done,
     Event,
     Failed,
@@ -122,6 +124,8 @@ class _Work:
                 self.member = replace(member, on_demand=True)
                 if member.state is State.NO_CAPACITY:
                     self.member = replace(self.member, retry_s=member.now_s)
+            case Dismiss():
+                self.dismissed(event)
             case Clock():
                 pass
             case _ if event.instance != member.instance or not member.instance:
@@ -139,8 +143,6 @@ class _Work:
             case Silent() if member.state in _WORKING:
                 # One that leaves is told until when: it may be busy with its checkpoint, and its end is near anyhow.
                 self.lost()
-            case _:
-                pass
 
     def answered(self, event: Done | Failed) -> None:
         """Close the step; an answer to one that is not open (a double, or one given up) changes nothing."""
@@ -183,6 +185,18 @@ class _Work:
             if event.action_s is not None and ends.taken_s < member.ends.taken_s:
                 self.member = replace(self.member, ends=ends)
 
+    def dismissed(self, event: Dismiss) -> None:
+        """Begin to leave for good; a replacement that was asked for and not got is asked for no more."""
+        kept = tuple(step for step in self.member.open if step.kind is not StepKind.REPLACE)
+        member = self.member = replace(self.member, dismissed=True, open=kept, replace_retry_s=math.nan)
+        if member.state in (State.RUNNING, State.AT_RISK):
+            ends = self.rules.budget.ends_s(member.now_s, event.leave_by_s)
+            self.member = replace(member, ends=ends)
+            self.enter(State.NOTICED)
+            self.ask(StepKind.STOP_WORK, ends.stop_s)
+        elif member.state in (State.REQUESTED, State.PENDING, State.NO_CAPACITY):
+            self.leave()
+
     def at_risk(self) -> None:
         """Prepare, and wait for what comes; a further signal renews the wait up to its limit."""
         member = self.member
@@ -201,7 +215,7 @@ class _Work:
 
     def replacement(self) -> None:
         """Ask for a replacement, once."""
-        if not self.member.times_asked(StepKind.REPLACE):
+        if not self.member.dismissed and not self.member.times_asked(StepKind.REPLACE):
             self.ask(StepKind.REPLACE, math.inf)
 
     def leave(self) -> None:
@@ -265,7 +279,8 @@ class _Work:
             self.member = replace(member, retry_s=math.nan)
             self.ask(StepKind.SWEEP, math.inf)
             return True
-        if StepKind.SWEEP in member.succeeded and StepKind.REPLACE in member.succeeded:
+        replaced = member.dismissed or StepKind.REPLACE in member.succeeded
+        if StepKind.SWEEP in member.succeeded and replaced:
             self.enter(State.CLEANED)
             return True
         return False
@@ -293,7 +308,7 @@ class _Work:
                 member.is_open(StepKind.RETURN_LEASES) or member.is_open(StepKind.DEREGISTER)
             ):
                 self.enter(State.HANDED_OVER)
-            case State.HANDED_OVER if now_s >= ends.taken_s + self.rules.gone_grace_s:
+            case State.HANDED_OVER if member.dismissed or now_s >= ends.taken_s + self.rules.gone_grace_s:
                 self.leave()
             case _:
                 return False

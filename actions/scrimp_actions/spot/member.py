@@ -209,6 +209,15 @@ class OnDemandNow:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismiss:
+    """The member is not wanted any more: it leaves in order by `leave_by_s`, and nothing takes its place."""
+
+    at_s: float
+    leave_by_s: float
+    name: ClassVar[str] = "dismiss"
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """Time has passed; due at `interruption.wake_s` or at any other time."""
 
@@ -216,7 +225,7 @@ class Clock:
     name: ClassVar[str] = "clock"
 
 
-Event = Notice | Rebalance | Running | Gone | Silent | Done | Failed | OnDemandNow | Clock
+Event = Notice | Rebalance | Running | Gone | Silent | Done | Failed | OnDemandNow | Dismiss | Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +250,7 @@ class Member:
     open: tuple[Step, ...] = ()
     asked: tuple[tuple[StepKind, int], ...] = ()
     succeeded: tuple[StepKind, ...] = ()
+    dismissed: bool = False
 
     def times_asked(self, kind: StepKind) -> int:
         """How many steps of this kind were handed out."""

@@ -1,26 +1,37 @@
 """A simulated cloud that replays traces on a virtual clock: launches, refusals, prices, notices, losses, the bill.
 
 It has no clock and no thread: `advance(now_s)` brings it to a moment and returns what a client would have heard by
-then. Interruptions come from the trace (a pool holds fewer instances than run in it) and from `interrupt`. Faults are
-the client's daily bread: notices that are missing, late or double, and capacity that is not there.
+then. It is a `Cloud`; interruptions come from the trace (a pool holds fewer instances than run in it) and from
+`interrupt`. Faults are the client's daily bread: notices that are missing, late or double, and capacity that is not
+there.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+import numpy as np
+
+from scrimp.api import Money, Unavailable
+from scrimp_actions.spot.cloud import (
+    Instance,
+    InstanceState,
+    Launched,
+    LaunchError,
+    LaunchRequest,
+    PoolPrice,
+    Purchase,
+)
 from scrimp_actions.spot.member import Gone, Notice, Rebalance, Running
 from scrimp_actions.spot.survival import HOUR_S
 from scrimp_actions.spot.traces import Trace
 
 CloudEvent = Notice | Rebalance | Running | Gone
-
-
-class NoCapacityError(Exception):
-    """The pool has no instance to give now."""
+REMEMBERED_S = 3600.0
+"""For so long the cloud shows instances that have ended, as EC2 does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +40,7 @@ class Faults:
 
     `lead_s`: from the notice to the loss; `delay_s`: how long a notice travels at most; `late_s`: the lead of a late
     one. `rebalance`: the share announced by a rebalance signal `rebalance_lead_s` before; `boot_s`: from the launch to
-    running.
+    running. `lost_answers`: the share of launches that happen and whose answer does not arrive.
     """
 
     lead_s: float = 120.0
@@ -41,69 +52,119 @@ class Faults:
     rebalance: float = 0.0
     rebalance_lead_s: float = 1200.0
     boot_s: float = 40.0
+    lost_answers: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """One instance as the cloud knows it. `ended_s` is None while it runs; times on the virtual clock."""
+class Bill:
+    """What was paid, in the currency of the traces, and the instance-hours it was paid for."""
 
-    name: str
-    pool: str
-    token: str
-    tag: str
-    on_demand: bool
-    launched_s: float
-    running_s: float
-    taken_s: float | None = None
-    ended_s: float | None = None
+    spot: float = 0.0
+    on_demand: float = 0.0
+    spot_hours: float = 0.0
+    on_demand_hours: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.spot + self.on_demand
 
 
 class TraceCloud:
     """The cloud. `traces` by pool, all starting at `start_s` on the virtual clock."""
 
-    def __init__(self, traces: Iterable[Trace], faults: Faults, rng: Random, start_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        traces: Iterable[Trace],
+        faults: Faults,
+        rng: Random,
+        start_s: float = 0.0,
+        *,
+        currency: str = "USD",
+    ) -> None:
         self.traces = {trace.pool: trace for trace in traces}
         self.faults = faults
         self.now_s = start_s
+        self.bill = Bill()
+        self._currency = currency
         self._start_s = start_s
         self._rng = rng
-        self._instances: dict[str, Instance] = {}
         self._alive: dict[str, Instance] = {}
-        self._by_token: dict[str, str] = {}
+        self._ended: dict[str, Instance] = {}
+        self._taken_s: dict[str, float] = {}
+        self._ended_s: dict[str, float] = {}
+        self._by_token: dict[str, tuple[Instance, ...]] = {}
         self._due: list[tuple[float, int, CloudEvent]] = []
         self._sequence = 0
         self._doomed: dict[str, int] = {}
-        self.cost = 0.0
+        self._price_since = {trace.pool: _since(trace) for trace in self.traces.values()}
 
-    def offer(self, pool: str) -> tuple[int, float]:
+    # ---- the protocol `Cloud` ----
+
+    def launch(self, request: LaunchRequest, *, deadline_s: float) -> Launched:  # noqa: ARG002 - answers at once
+        """See `Cloud.launch`: pools in the order given, each as far as it goes."""
+        if request.token in self._by_token:
+            again = tuple(
+                self._alive.get(made.id, self._ended.get(made.id, made))
+                for made in self._by_token[request.token]
+            )
+            return Launched(again)
+        made: list[Instance] = []
+        errors: list[LaunchError] = []
+        for pool in request.pools:
+            room, price = self.room(pool) if pool in self.traces else (0, 0.0)
+            if request.purchase is Purchase.ON_DEMAND and pool in self.traces:
+                room = request.count
+            elif request.max_price is not None and price > request.max_price.amount:
+                errors.append(LaunchError(pool, "SpotMaxPriceTooLow", capacity=False))
+                continue
+            given = max(0, min(room, request.count - len(made)))
+            if given < request.count - len(made):
+                errors.append(LaunchError(pool, "InsufficientInstanceCapacity"))
+            made += [self._start(pool, request) for _ in range(given)]
+            if len(made) == request.count:
+                break
+        if made:
+            self._by_token[request.token] = tuple(made)
+            if self._rng.random() < self.faults.lost_answers:
+                raise Unavailable("the answer was lost")
+        return Launched(tuple(made), tuple(errors))
+
+    def instances(self, tags: Mapping[str, str], *, deadline_s: float) -> Sequence[Instance]:  # noqa: ARG002 - as above
+        """See `Cloud.instances`."""
+        for name, ended_s in list(self._ended_s.items()):
+            if ended_s >= self.now_s - REMEMBERED_S:
+                break  # in the order of their end
+            del self._ended[name], self._ended_s[name]
+        wanted = tags.items()
+        return [
+            made
+            for kept in (self._alive, self._ended)
+            for made in kept.values()
+            if wanted <= made.tags.items()
+        ]
+
+    def terminate(self, ids: Sequence[str], *, deadline_s: float) -> None:  # noqa: ARG002 - as above
+        """See `Cloud.terminate`."""
+        for name in ids:
+            if name in self._alive:
+                self._end(name, self.now_s)
+
+    def offers(self, pools: Sequence[str], *, deadline_s: float) -> Sequence[PoolPrice]:  # noqa: ARG002 - as above
+        """See `Cloud.offers`."""
+        return [self._offer(pool) for pool in pools]
+
+    # ---- the world ----
+
+    def room(self, pool: str) -> tuple[int, float]:
         """How many more instances the pool could give now, and its price per instance-hour."""
         trace = self.traces[pool]
         tick = trace.tick(self.now_s - self._start_s)
         return int(trace.capacity[tick]) - len(self._spot_in(pool)), float(trace.price_per_hour[tick])
 
-    def launch(self, pool: str, token: str, tag: str, *, on_demand: bool = False) -> Instance:
-        """Launch one instance; the same token gives the same instance again. Raises `NoCapacityError`."""
-        if token in self._by_token:
-            return self._instances[self._by_token[token]]
-        if not on_demand and self.offer(pool)[0] <= 0:
-            raise NoCapacityError(pool)
-        name = f"i-{len(self._instances):06d}"
-        running_s = self.now_s + self.faults.boot_s
-        made = Instance(name, pool, token, tag, on_demand, self.now_s, running_s)
-        self._instances[name] = self._alive[name] = made
-        self._by_token[token] = name
-        self._doomed.pop(pool, None)
-        self._push(running_s, Running(running_s, name))
-        return made
-
-    def terminate(self, name: str) -> None:
-        """End an instance; one that has ended stays so."""
-        if name in self._alive:
-            self._end(name, self.now_s)
-
-    def alive(self, tag: str | None = None) -> tuple[Instance, ...]:
-        """Instances that have not ended, all or those of one tag."""
-        return tuple(made for made in self._alive.values() if tag is None or made.tag == tag)
+    def alive(self) -> tuple[Instance, ...]:
+        """Instances that have not ended."""
+        return tuple(self._alive.values())
 
     def is_alive(self, name: str) -> bool:
         """Whether the instance has not ended."""
@@ -111,10 +172,9 @@ class TraceCloud:
 
     def interrupt(self, name: str, taken_s: float) -> bool:
         """Take an instance at `taken_s`, announced as the faults have it; whether a notice will come. Once each."""
-        made = self._alive.get(name)
-        if made is None or made.taken_s is not None:
+        if name not in self._alive or name in self._taken_s:
             return False
-        self._instances[name] = self._alive[name] = replace(made, taken_s=taken_s)
+        self._taken_s[name] = taken_s
         faults, roll = self.faults, self._rng.random()
         self._push(taken_s, Gone(taken_s, name))
         if self._rng.random() < faults.rebalance:
@@ -136,10 +196,14 @@ class TraceCloud:
         while self._due and self._due[0][0] <= now_s:
             at_s, _, event = heapq.heappop(self._due)
             self.now_s = max(self.now_s, at_s)
-            if isinstance(event, Gone) and event.instance in self._alive:
-                self._end(event.instance, at_s)
-            elif event.instance not in self._alive:
+            if event.instance not in self._alive:
                 continue  # an ended instance sends nothing any more
+            if isinstance(event, Gone):
+                self._end(event.instance, at_s)
+            elif isinstance(event, Running):
+                self._alive[event.instance] = replace(
+                    self._alive[event.instance], state=InstanceState.RUNNING
+                )
             heard.append(replace(event, at_s=at_s))
         self.now_s = max(self.now_s, now_s)
         return heard
@@ -148,12 +212,41 @@ class TraceCloud:
         """When the next event is due, as far as is known now."""
         return self._due[0][0] if self._due else None
 
+    def paid(self) -> Bill:
+        """The bill as it stands, with what the instances that run have cost so far."""
+        before = self.bill
+        for made in self._alive.values():
+            self._charge(made, self.now_s)
+        standing, self.bill = self.bill, before
+        return standing
+
+    def _offer(self, pool: str) -> PoolPrice:
+        trace = self.traces.get(pool)
+        if trace is None:
+            return PoolPrice(pool, None, None)
+        tick = trace.tick(self.now_s - self._start_s)
+        return PoolPrice(
+            pool,
+            Money(float(trace.price_per_hour[tick]), self._currency),
+            Money(trace.on_demand_per_hour, self._currency),
+            self._start_s + float(self._price_since[pool][tick]) * trace.gap_s,
+        )
+
+    def _start(self, pool: str, request: LaunchRequest) -> Instance:
+        name = f"i-{self._sequence:08d}"
+        made = Instance(name, pool, InstanceState.PENDING, request.purchase, self.now_s, dict(request.tags))
+        self._alive[name] = made
+        running_s = self.now_s + self.faults.boot_s
+        self._push(running_s, Running(running_s, name))
+        self._doomed.pop(pool, None)
+        return made
+
     def _push(self, at_s: float, event: CloudEvent) -> None:
         self._sequence += 1
         heapq.heappush(self._due, (at_s, self._sequence, event))
 
     def _spot_in(self, pool: str) -> list[Instance]:
-        return [made for made in self._alive.values() if made.pool == pool and not made.on_demand]
+        return [made for made in self._alive.values() if made.pool == pool and made.purchase is Purchase.SPOT]
 
     def _doom(self, until_s: float) -> None:
         """Schedule the interruptions that the traces bring up to `until_s`: fewer places than instances."""
@@ -162,24 +255,42 @@ class TraceCloud:
             if self._doomed.get(pool) == last:
                 continue  # neither a new tick nor a launch since the last look
             self._doomed[pool] = last
-            safe = [made for made in self._spot_in(pool) if made.taken_s is None]
+            safe = [made for made in self._spot_in(pool) if made.id not in self._taken_s]
             for tick in range(trace.tick(self.now_s - self._start_s), last + 1):
                 for _ in range(max(0, len(safe) - int(trace.capacity[tick]))):
                     victim = safe.pop(self._rng.randrange(len(safe)))
-                    self.interrupt(victim.name, max(self.now_s, self._start_s + tick * trace.gap_s))
+                    self.interrupt(victim.id, max(self.now_s, self._start_s + tick * trace.gap_s))
 
     def _end(self, name: str, at_s: float) -> None:
-        """End an instance and add it to the bill: by the second, at the price of each tick."""
         made = self._alive.pop(name)
-        self._instances[name] = replace(made, ended_s=at_s)
-        trace = self.traces[made.pool]
-        if made.on_demand:
-            self.cost += trace.on_demand_per_hour * (at_s - made.launched_s) / HOUR_S
+        self._ended[name] = replace(made, state=InstanceState.TERMINATED)
+        self._ended_s[name] = at_s
+        self._taken_s.pop(name, None)
+        self._charge(made, at_s)
+
+    def _charge(self, made: Instance, until_s: float) -> None:
+        """Add an instance to the bill: by the second, at the price of each tick."""
+        trace, bill = self.traces[made.pool], self.bill
+        hours = (until_s - made.launched_s) / HOUR_S
+        if made.purchase is Purchase.ON_DEMAND:
+            self.bill = replace(
+                bill,
+                on_demand=bill.on_demand + trace.on_demand_per_hour * hours,
+                on_demand_hours=bill.on_demand_hours + hours,
+            )
             return
-        at = made.launched_s
-        while at < at_s:
+        at, cost = made.launched_s, 0.0
+        while at < until_s:
             tick = trace.tick(at - self._start_s)
             end = self._start_s + (tick + 1) * trace.gap_s
-            end = min(at_s, end) if end > at else at_s  # past the end of the trace its last price holds
-            self.cost += float(trace.price_per_hour[tick]) * (end - at) / HOUR_S
+            end = min(until_s, end) if end > at else until_s  # past the end of the trace its last price holds
+            cost += float(trace.price_per_hour[tick]) * (end - at) / HOUR_S
             at = end
+        self.bill = replace(bill, spot=bill.spot + cost, spot_hours=bill.spot_hours + hours)
+
+
+def _since(trace: Trace) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """For each tick, the tick since which its price holds."""
+    ticks = np.arange(len(trace.price_per_hour))
+    changed = np.concatenate(([True], np.diff(trace.price_per_hour) != 0))
+    return np.maximum.accumulate(np.where(changed, ticks, 0))

@@ -38,6 +38,11 @@ CREATE TABLE barred (worker TEXT PRIMARY KEY) WITHOUT ROWID;
 _FREE_ONE = "DELETE FROM leases WHERE epoch=? RETURNING first, stop, failed"
 _FREE_ALL = "DELETE FROM leases WHERE worker=? RETURNING first, stop, failed"
 
+MOST_AT_ONCE = 500
+"""How many leases one statement names."""
+
+Execute = Callable[..., sqlite3.Cursor]
+
 
 class SqliteQueue:
     """A `WorkQueue`. Open it in each process of its own: a connection must not cross a fork."""
@@ -149,26 +154,41 @@ class SqliteQueue:
 
     def commit(self, done: Sequence[tuple[Lease, str]], now_s: float) -> tuple[Commit, ...]:
         """See `WorkQueue.commit`. A lease that has run out holds until its items are another's."""
-        answers, items = [], 0
+        answers: list[Commit] = []
         with self._writing() as run:
-            for lease, result in done:
-                if not run(
-                    "DELETE FROM leases WHERE epoch=? AND first=? AND stop=?",
-                    (lease.epoch, lease.first, lease.stop),
-                ).rowcount:
-                    before = run("SELECT epoch FROM commits WHERE first=?", (lease.first,)).fetchone()
-                    mine = before is not None and before[0] == lease.epoch
-                    answers.append(Commit.REPEATED if mine else Commit.REFUSED)
-                    continue
-                run(
-                    "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)",
-                    (lease.first, lease.stop, lease.epoch, lease.worker, result, now_s),
-                )
-                items += lease.items
-                answers.append(Commit.DONE)
-            if items:
-                run("UPDATE sums SET committed=committed+?", (items,))
+            for at in range(0, len(done), MOST_AT_ONCE):
+                answers += self._commit_some(run, done[at : at + MOST_AT_ONCE], now_s)
         return tuple(answers)
+
+    def _commit_some(self, run: Execute, done: Sequence[tuple[Lease, str]], now_s: float) -> list[Commit]:
+        """Few statements for many leases: those that hold are ended together."""
+        epochs = [lease.epoch for lease, _ in done]
+        marks = ",".join("?" * len(epochs))
+        held = {
+            tuple(row)
+            for row in run(
+                f"DELETE FROM leases WHERE epoch IN ({marks}) RETURNING epoch, first, stop",  # noqa: S608 - marks only
+                epochs,
+            )
+        }
+        answers, rows = [], []
+        for lease, result in done:
+            key = (lease.epoch, lease.first, lease.stop)
+            if key in held:
+                held.discard(key)  # the same lease twice in one call is a repeat
+                rows.append((lease.first, lease.stop, lease.epoch, lease.worker, result, now_s))
+                answers.append(Commit.DONE)
+                continue
+            mine = any(row[0] == lease.first and row[2] == lease.epoch for row in rows) or (
+                run("SELECT epoch FROM commits WHERE first=?", (lease.first,)).fetchone() == (lease.epoch,)
+            )
+            answers.append(Commit.REPEATED if mine else Commit.REFUSED)
+        if held:
+            raise ValueError("a lease names other items than it was given for")
+        if rows:
+            self._link.executemany("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)", rows)
+            run("UPDATE sums SET committed=committed+?", (sum(row[1] - row[0] for row in rows),))
+        return answers
 
     def give_back(self, leases: Sequence[Lease], now_s: float) -> int:  # noqa: ARG002 - the protocol's; SQS needs it
         """See `WorkQueue.give_back`."""
@@ -290,7 +310,7 @@ class SqliteQueue:
         return int(found[0])
 
     @contextmanager
-    def _writing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+    def _writing(self) -> Iterator[Execute]:
         """One transaction of this thread and process: all or nothing."""
         with self._guarded():
             self._link.execute("BEGIN IMMEDIATE")
