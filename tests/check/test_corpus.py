@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.checking import check_texts
-
-from scrimp.diagnostics import Diagnostic
+from tests.checking import check_texts, told
 
 FOLDER = Path(__file__).parent.parent / "corpus/check"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -36,17 +34,6 @@ def _cases() -> list[Any]:
     ]
 
 
-def _told(found: Diagnostic) -> str:
-    """One line: severity, code, where, message, and the hint."""
-    assert found.source is not None
-    assert found.span is not None
-    start, end = found.source.place(found.span.start), found.source.place(found.span.end)
-    path = "" if found.source.path == "0.scrimp" else f"{found.source.path}:"
-    place = f"{path}{start.line}:{start.column}-{end.line}:{end.column}"
-    hint = f" | {found.hint}" if found.hint else ""
-    return f"{found.severity.value}[{found.code}] {place} {found.message}{hint}"
-
-
 @pytest.mark.parametrize(("file", "at"), _cases())
 def test_finds_what_the_corpus_says(file: Path, at: int, request: pytest.FixtureRequest) -> None:
     """Code, place, message and hint: all of a finding is what users see, and what tools rely on."""
@@ -54,7 +41,7 @@ def test_finds_what_the_corpus_says(file: Path, at: int, request: pytest.Fixture
     case = cases[at]
     texts = case["text"] if isinstance(case["text"], list) else [case["text"]]
     checked, diagnostics = check_texts(texts)
-    found = [_told(one) for one in diagnostics]
+    found = [told(one) for one in diagnostics]
     if request.config.getoption("--rewrite") and found != case.get("found"):
         case["found"] = found
         file.write_text(

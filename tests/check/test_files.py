@@ -85,6 +85,27 @@ def test_the_set_has_another_digest_when_a_parameter_changes():
     assert shrink().digest == shrink().digest
 
 
+def test_a_policy_has_another_digest_when_what_its_names_stand_for_changes():
+    """The audit log names a policy by its hash: a constant or a shared limit is as much of it as its own text."""
+    text = """scrimp 1
+const few = {few}
+allowance night {{ limit {limit} actions per 1h }}
+policy one {{ target node_group when size > few do scale_down(by = 1) uses allowance night }}
+policy other {{ target node_group when size > 9 do scale_down(by = 1) }}
+"""
+
+    def digests(few: int = 2, limit: int = 3) -> list[str]:
+        checked, found = check(text.format(few=few, limit=limit))
+        assert checked is not None, found
+        return [policy.digest for policy in checked.policies]
+
+    first = digests()
+    assert digests(few=3)[0] != first[0]
+    assert digests(limit=4)[0] != first[0]
+    assert digests(few=3, limit=4)[1] == first[1]
+    assert shrink().policies[0].digest != shrink(idle="16%").policies[0].digest
+
+
 @pytest.mark.parametrize(
     ("today", "codes"), [(date(2026, 3, 31), []), (date(2026, 4, 1), ["SCR306", "SCR301"]), (None, [])]
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.checking import check_texts
+from tests.checking import check_texts, told
 
 _ROOT = Path(__file__).parents[2]
 _CORPUS = _ROOT / "tests" / "corpus" / "check"
@@ -38,6 +38,19 @@ def _found(texts: list[str]) -> list[str]:
 def test_each_mistake_is_found_once_and_in_its_place(policy, expect):
     """One mistake is one finding, and all of a file's are shown at once."""
     assert _found([policy]) == expect
+
+
+_MISTAKES = yaml.safe_load((_CORPUS / "mistakes" / "usual.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", _MISTAKES["cases"], ids=[case["name"] for case in _MISTAKES["cases"]])
+def test_usual_mistakes_of_one_policy(case):
+    """One sound policy, and what people write instead: code, place, message and advice, and nothing else."""
+    text = _MISTAKES["base"]
+    for right, wrong in case["edits"]:
+        assert right in text
+        text = text.replace(right, wrong)
+    assert [told(one) for one in check_texts([text])[1]] == case["found"]
 
 
 def test_corpus_is_read():

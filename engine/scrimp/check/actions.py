@@ -1,7 +1,7 @@
 """Action calls: the action, its parameters, and whether it fits the kind."""
 
 from scrimp.check.expressions import Typer
-from scrimp.check.hints import example_of, near
+from scrimp.check.hints import ONE_CURRENCY, example_of, near
 from scrimp.lang import ast
 from scrimp.model.catalogue import ActionSpec, ParamSpec
 from scrimp.model.expression import Const, Expression
@@ -55,7 +55,7 @@ def _arguments(call: ast.ActionCall, spec: ActionSpec, typer: Typer) -> dict[str
             )
             fine = False
         elif arg.name.value in args:
-            typer.report.error("SCR213", f"`{arg.name.value}` is given twice", arg.name.span)
+            typer.report.error("SCR213", f"`{arg.name.value}` is given twice", arg.name.span, hint="keep one")
             fine = False
         elif value is None or not fits(param, value, typer):
             fine = False
@@ -81,7 +81,7 @@ def fits(param: ParamSpec, value: Expression, typer: Typer) -> bool:
             "SCR209",
             f"`{value.text}` is not in {typer.catalogue.currency}",
             value.span,
-            hint="use that currency",
+            hint=ONE_CURRENCY,
         )
         return False
     if param.choices and not (isinstance(value, Const) and value.value in param.choices):
@@ -112,7 +112,8 @@ def _complete(call: ast.ActionCall, spec: ActionSpec, typer: Typer) -> bool:
         return False
     if spec.one_of and len(given & set(spec.one_of)) != 1:
         options = " or ".join(f"`{name}`" for name in spec.one_of)
+        hint = f"such as `{spec.name}({spec.one_of[-1]} = …)`"
         what = "needs" if not given & set(spec.one_of) else "takes only one of"
-        typer.report.error("SCR213", f"`{spec.name}` {what} {options}", call.span)
+        typer.report.error("SCR213", f"`{spec.name}` {what} {options}", call.span, hint=hint)
         return False
     return True

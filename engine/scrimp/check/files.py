@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 from scrimp.check.expressions import Names, Typer
+from scrimp.check.hints import ONE_CURRENCY
 from scrimp.check.meaning import check_meaning
 from scrimp.check.policies import Scope, check_limit, check_policy
 from scrimp.check.report import Report
@@ -134,6 +135,7 @@ class _Set:
                             f"`{item.name.value}` is there twice{where}",
                             item.name.span,
                             labels=labels,
+                            hint="choose another name, or remove one of them",
                         )
 
     def _param(self, item: ast.Param, report: Report) -> None:
@@ -153,7 +155,7 @@ class _Set:
             if value is not None and value.type != wanted:
                 if replace(value.type, currency=None) == replace(wanted, currency=None):
                     message = f"`{value.text}` is not in {self.catalogue.currency}"
-                    report.error("SCR209", message, value.span, hint="use that currency")
+                    report.error("SCR209", message, value.span, hint=ONE_CURRENCY)
                     return
                 report.error(
                     "SCR204",

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from scrimp.diagnostics import did_you_mean
 from scrimp.model.types import Type
 
+ONE_CURRENCY = "write all amounts in one currency: the one that scrimp.yaml names, or the snapshot"
+
 
 def near(word: str, options: Iterable[str]) -> str:
     """`did you mean …?`, or nothing."""

@@ -2,17 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from scrimp.check.actions import check_action
 from scrimp.check.expressions import Names, Typer
-from scrimp.check.hints import near
+from scrimp.check.hints import ONE_CURRENCY, near
 from scrimp.check.hours import EXAMPLE, parse_hours
 from scrimp.check.report import Report
+from scrimp.diagnostics import did_you_mean
 from scrimp.lang import ast, expression_text
-from scrimp.model.catalogue import Catalogue, Direction
+from scrimp.model.catalogue import Catalogue, Direction, KindSpec
 from scrimp.model.decision import Mode
 from scrimp.model.expression import Expression
 from scrimp.model.policy import (
@@ -20,6 +21,7 @@ from scrimp.model.policy import (
     COOLDOWN_DEFAULT_S,
     COVERAGE_DEFAULT,
     PRIORITY_DEFAULT,
+    ActionCall,
     Allowance,
     Blind,
     Condition,
@@ -82,7 +84,10 @@ def check_limit(limit: ast.Limit, scope: Scope) -> Limit | None:
         return None
     if limit.amount.currency and limit.amount.currency != scope.catalogue.currency:
         report.error(
-            "SCR209", f"`{limit.amount.text}` is not in {scope.catalogue.currency}", limit.amount.span
+            "SCR209",
+            f"`{limit.amount.text}` is not in {scope.catalogue.currency}",
+            limit.amount.span,
+            hint=ONE_CURRENCY,
         )
         return None
     if limit.per.value <= 0:
@@ -105,12 +110,20 @@ class _Checker:
         before = len([one for one in self.report.found if one.severity.value == "error"])
         target = self.one(ast.Target)
         when, do = self.one(ast.When), self.one(ast.Do)
-        for clause, what in ((target, "target"), (when, "when"), (do, "do")):
+        required = (
+            (target, "target", "target node_group where size > 2"),
+            (when, "when", "when avg(gpu_utilization) over 15m < 15% for 10m"),
+            (do, "do", "do scale_down(by = 20%)"),
+        )
+        for clause, what, example in required:
             if clause is None:
                 self.report.error(
-                    "SCR207", f"policy `{self.policy.name.value}` has no `{what}`", self.policy.name.span
+                    "SCR207",
+                    f"policy `{self.policy.name.value}` has no `{what}`",
+                    self.policy.name.span,
+                    hint=f"such as `{example}`",
                 )
-        if target is None or when is None or do is None:
+        if target is None:
             return None
         kind = self.scope.catalogue.kinds.get(target.kind.value)
         if kind is None:
@@ -121,11 +134,17 @@ class _Checker:
                 hint=near(target.kind.value, self.scope.catalogue.kinds)
                 or f"kinds are {', '.join(self.scope.catalogue.kinds)}",
             )
+            kind = self._meant(target.kind.value)  # so that all else that is wrong is told, too
+        if kind is None:
             return None
         typer = Typer(self.report, self.scope.catalogue, self.scope.names, kind)
         built = self._build(target, when, do, typer)
         after = len([one for one in self.report.found if one.severity.value == "error"])
         return built if before == after else None
+
+    def _meant(self, word: str) -> KindSpec | None:
+        near_kind = did_you_mean(word, self.scope.catalogue.kinds)
+        return self.scope.catalogue.kinds[near_kind] if near_kind else None
 
     def one(self, kind: type[_Clause]) -> _Clause | None:
         """The only clause of a class; more than one is an error."""
@@ -136,20 +155,15 @@ class _Checker:
             )
         return found[0] if found else None
 
-    def _build(self, target: ast.Target, when: ast.When, do: ast.Do, typer: Typer) -> Policy | None:
+    def _build(
+        self, target: ast.Target, when: ast.When | None, do: ast.Do | None, typer: Typer
+    ) -> Policy | None:
         policy = self.policy
         where = typer.truth(target.where) if target.where is not None else None
-        condition = self._condition(when.condition, when.hold, typer)
-        actions = [check_action(call, typer) for call in do.actions]
-        undo_clause = self.one(ast.Undo)
-        undo = self._condition(undo_clause.condition, undo_clause.hold, typer) if undo_clause else None
+        condition = self._condition(when.condition, when.hold, typer) if when is not None else None
+        actions = [check_action(call, typer) for call in (do.actions if do is not None else ())]
         known = tuple(action for action in actions if action is not None)
-        if undo_clause is not None and len(known) == len(actions):
-            for action in known:
-                if action.spec.writes is not None and action.spec.inverse is None:
-                    self.report.error("SCR220", f"`{action.spec.name}` cannot be undone", undo_clause.span)
-            if not any(action.spec.writes for action in known):
-                self.report.error("SCR220", "there is nothing to undo", undo_clause.span)
+        undo = self._undo(known if do is not None and len(known) == len(actions) else None, typer)
         failure = self.one(ast.OnFailure)
         on_failure = check_action(failure.action, typer) if failure else None
         unknown = self.one(ast.Unknown)
@@ -166,7 +180,7 @@ class _Checker:
         allowances = tuple(self._allowances())
         cooldowns = self._cooldowns()
         priority = self._priority()
-        if condition is None or len(known) != len(actions):
+        if condition is None or do is None or len(known) != len(actions):
             return None
         return Policy(
             name=policy.name.value,
@@ -193,8 +207,34 @@ class _Checker:
             guards=guards,
             source=self.report.source,
             span=policy.span,
-            digest=digest(self.report.source.slice(policy.span)),
+            digest=self._digest(allowances),
         )
+
+    def _undo(self, actions: Sequence[ActionCall] | None, typer: Typer) -> Condition | None:
+        """`undo when`; `actions` are those of `do`, `None` where one of them is wrong."""
+        clause = self.one(ast.Undo)
+        if clause is None:
+            return None
+        for action in actions or ():
+            if action.spec.writes is not None and action.spec.inverse is None:
+                self.report.error("SCR220", f"`{action.spec.name}` cannot be undone", clause.span)
+        if actions is not None and not any(action.spec.writes for action in actions):
+            hint = "no action here writes anything: leave the clause out"
+            self.report.error("SCR220", "there is nothing to undo", clause.span, hint=hint)
+        return self._condition(clause.condition, clause.hold, typer)
+
+    def _digest(self, allowances: Sequence[str]) -> str:
+        """Names what the policy does: its text, and what the names in it stand for."""
+        text = self.report.source.slice(self.policy.span)
+        words = set(re.findall(r"\w+", text))
+        told = [text]
+        for name, value in sorted(self.scope.names.constants.items()):
+            if name in words:
+                told.append(f"{name} = {value.value} {value.type}")
+        for name in allowances:
+            limits = self.scope.allowances[name].limits if name in self.scope.allowances else ()
+            told.extend(f"{name}: {limit.text}" for limit in limits)
+        return digest("\n".join(told))
 
     def _condition(self, expr: ast.Expr, hold: ast.Hold | None, typer: Typer) -> Condition | None:
         found = typer.truth(expr)
@@ -210,7 +250,12 @@ class _Checker:
         if clause is None:
             return PRIORITY_DEFAULT
         if clause.value.unit != "count" or not 0 <= clause.value.value <= 100:
-            self.report.error("SCR221", "priority is a number from 0 to 100", clause.value.span)
+            self.report.error(
+                "SCR221",
+                "priority is a number from 0 to 100",
+                clause.value.span,
+                hint="50 if left out; more wins",
+            )
             return PRIORITY_DEFAULT
         return int(clause.value.value)
 
@@ -288,7 +333,10 @@ class _Checker:
             )
         elif found.type.money and found.type.currency != self.scope.catalogue.currency:
             self.report.error(
-                "SCR209", f"`{found.text}` is not in {self.scope.catalogue.currency}", found.span
+                "SCR209",
+                f"`{found.text}` is not in {self.scope.catalogue.currency}",
+                found.span,
+                hint=ONE_CURRENCY,
             )
         else:
             yield found

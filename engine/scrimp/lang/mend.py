@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scrimp.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
+from scrimp.lang.advice import advice
 from scrimp.lang.numbers import unit_meant
 from scrimp.lang.statement import Statement
 from scrimp.lang.tables import Tables
@@ -208,6 +209,10 @@ class Mender:
             return True
         if "STRING" in expected:
             return self._unquoted(token)
+        if expected == {"KNOWN"} and not cursor.first_on_line(cursor.at):
+            hint = "ask `E is known`: what is not there is unknown"
+            message = f"expected `known`, found `{token.text}`"
+            return self._replace(token._replace(text="known"), "SCR101", message, hint)
         spelled = [
             word for word, name in cursor.tables.words.items() if name in expected and word[0].isalpha()
         ]
@@ -314,7 +319,7 @@ class Mender:
             return
         before = cursor.tokens[cursor.at - 1] if cursor.at else token
         message = f"expected {self._listed(expected)}, found {cursor.shown(token)}"
-        cursor.report("SCR101", cursor.gap(), message, hint=_advice(before, token, cursor.peek(), expected))
+        cursor.report("SCR101", cursor.gap(), message, hint=advice(before, token, cursor.peek(), expected))
 
     def _listed(self, expected: Iterable[str]) -> str:
         """What was expected, in words: the kinds of value together, then keywords and signs."""
@@ -337,7 +342,7 @@ class Mender:
             left -= {"LPAR", "LSQB", "DOT"}
         if "END" in left or END in left:
             left.discard(END)
-            parts.append("the end of it")
+            parts.append("the end of the statement")
         parts.extend(called for name, called in _CALLED.items() if name in left)
         parts.extend(f"`{signs[name]}`" for name in sorted(left & signs.keys(), key=lambda name: signs[name]))
         if len(parts) > 6:
@@ -346,16 +351,3 @@ class Mender:
 
 
 _INFIX_OPERATORS = frozenset(("and", "or", "in", "is", "starts_with", "ends_with", "contains", "matches"))
-
-
-def _advice(before: Token, token: Token, after: Token, expected: set[str]) -> str:
-    """The hint for the usual mistakes."""
-    hints = (
-        (token.kind in _COMPARE, "compare two values at a time: `1 < a and a < 5`"),
-        (token.text == "not" and after.text == "in", "write `not E in [...]`"),
-        (before.text == "is", "write `E is known`, or `not E is known`"),
-        (token.kind == "{" and "LPAR" in expected, "arguments stand in `(` and `)`"),
-        (expected == {"LPAR"}, f"an action is written with its arguments: `{before.text}()`"),
-        (token.text == "unless", "write `and not`"),
-    )
-    return next((hint for true, hint in hints if true), "")

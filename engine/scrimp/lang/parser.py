@@ -153,7 +153,8 @@ class _Parser:
             cursor.report(
                 "SCR102", cursor.gap(), f"expected `{{`, found {cursor.shown(cursor.token)}", hint=hint
             )
-            if not begins(cursor.tokens, cursor.at, BLOCKS[kind]):
+            described = kind == "clause" and cursor.token.kind == "STRING"
+            if not described and not begins(cursor.tokens, cursor.at, BLOCKS[kind]):
                 self.skip("line", cursor.at)
                 return [], cursor.end
             opened = _Opened(cursor.tokens[cursor.at - 1], what)

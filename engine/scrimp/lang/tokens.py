@@ -46,7 +46,7 @@ _TOKEN = re.compile(
     |(?P<INT>[0-9]+(?:_[0-9]+)*)
     |(?P<STRING>"(?:[^"\\\n]|\\[^\n])*")
     |(?P<OPEN_STRING>"[^\n]*)
-    |(?P<FOREIGN>&&|\|\||!(?!=)|<>)
+    |(?P<FOREIGN>&&?|\|\|?|!(?!=)|<>)
     |(?P<SIGN>==|!=|<=|>=|[<>=+\-*/{{}}()\[\],.:])
     |(?P<SINGLE>'[^'\n]*'|[{_CURLED}][^{_CURLED}"'\n]*[{_CURLED}"'])
     |(?P<OTHER>.)
@@ -54,7 +54,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _NUMBERS = frozenset(("RATE", "MONEY", "PERCENT", "BYTES", "DURATION", "FLOAT", "INT"))
-_FOREIGN = {"&&": "and", "||": "or", "!": "not", "<>": "!="}
+_FOREIGN = {"&&": "and", "||": "or", "&": "and", "|": "or", "!": "not", "<>": "!="}
 _REPEAT = re.compile(r"x[0-9]{1,9}(?![A-Za-z0-9_])")
 _MAX_NUMBER = 40  # characters; beyond it no float is exact, and some have no float at all
 _TAIL = re.compile(r"[A-Za-z0-9_%.]*")
@@ -194,6 +194,9 @@ class _Lexer:
         hints = {
             ";": "a clause ends with its line; nothing stands between clauses",
             "'": "a text stands in double quotes",
+            "$": "the sign of a currency stands in front of the amount: `$4.20/h`",
+            "€": "the sign of a currency stands in front of the amount: `€4.20/h`",
+            "£": "the sign of a currency stands in front of the amount: `£4.20/h`",
         }
         message = f"`{shown}` is not a character of the language"
         self.report("SCR104", start, end, message, hints.get(text, ""))

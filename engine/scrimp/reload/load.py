@@ -1,13 +1,13 @@
 """Policy files and folders -> one policy set: read, parsed, checked together, compiled."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from scrimp.check import check_files
+from scrimp.check import check_files, without_consequences
 from scrimp.compile import PolicySet, compile_set
-from scrimp.diagnostics import Diagnostic, Source, has_errors
+from scrimp.diagnostics import Diagnostic, Severity, Source, has_errors
 from scrimp.lang import parse
 from scrimp.model.catalogue import Catalogue
 
@@ -43,17 +43,24 @@ def load_policies(
         files.append(file)
         found = (*found, *wrong)
     checked, findings = check_files(files, catalogue, overrides, today=today)
-    # A broken statement is left out of its file's tree: what its absence leads to elsewhere is no news to anybody.
-    told = (*found, *findings) if not has_errors(found) else (*found, *_own(findings, found))
+    if has_errors(found):
+        broken = [one for one in found if one.severity is Severity.ERROR]
+        findings = tuple(without_consequences(findings, broken, sources))
+    told = _by_place((*found, *findings), sources)
     if checked is None or has_errors(told):
         return Loaded(None, sources, told)
     return Loaded(compile_set(checked), sources, told)
 
 
-def _own(findings: Sequence[Diagnostic], broken: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
-    """Findings of the checks about files that parsed, in a set in which others did not."""
-    paths = {one.source.path for one in broken if one.source is not None}
-    return (one for one in findings if one.source is not None and one.source.path not in paths)
+def _by_place(found: Sequence[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
+    """File by file, and in a file from its start: what was read first, then what could not be."""
+    order = {source.path: place for place, source in enumerate(sources)}
+
+    def place(one: Diagnostic) -> tuple[int, int]:
+        path = one.source.path if one.source is not None else ""
+        return order.get(path, -1), one.span.start if one.span is not None else 0
+
+    return tuple(sorted(found, key=place))
 
 
 def read_sources(paths: Sequence[Path]) -> tuple[tuple[Source, ...], tuple[Diagnostic, ...]]:
