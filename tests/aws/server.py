@@ -256,11 +256,12 @@ class AwsServer:
         stem = "TargetCapacitySpecification."
         for key, value in form.items():
             if key.startswith(stem):
-                fleet.target_capacity_specification[key.removeprefix(stem)] = value[0]
+                number = int(value[0]) if value[0].isdigit() else value[0]
+                fleet.target_capacity_specification[key.removeprefix(stem)] = number
         fleet.target_capacity = int(form[f"{stem}TotalTargetCapacity"][0])
         if fleet.target_capacity > fleet.fulfilled_capacity:
             fleet.create_on_demand_requests(fleet.target_capacity - fleet.fulfilled_capacity)
-        else:
+        elif fleet.target_capacity < fleet.fulfilled_capacity:
             fleet.terminate_instances()
             fleet.fulfilled_capacity = float(fleet.target_capacity)
         return xml("ModifyFleet", "<return>true</return>")

@@ -16,7 +16,7 @@ from scrimp.aws.prices import (
     spot_prices,
 )
 
-GROUP_TAG = "scrimp:group"  # the tag that names the group of an instance that scrimp launched
+GROUP_TAG = "scrimp:fleet"  # the tag that names the group of an instance that scrimp launched
 KEY_TAG = "scrimp:key"  # the tag with the key of the intent that launched it
 
 __all__ = [

@@ -117,6 +117,7 @@ class Account:
         if left_s <= 0:
             raise Unavailable(f"{operation.action}: no answer in time")
         from botocore import exceptions as errors  # noqa: PLC0415 - an extra, and slow to import
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - as above
 
         asked = operation.action
         try:
@@ -133,8 +134,10 @@ class Account:
             raise Refused(f"{asked}: {' '.join(str(error).split())}") from error
         except (errors.ConnectTimeoutError, errors.ReadTimeoutError) as error:
             raise Unavailable(f"{asked}: no answer in time") from error
-        except errors.BotoCoreError as error:  # the connection, and what cannot be parsed
+        except errors.BotoCoreError as error:
             raise Unavailable(f"{asked}: {' '.join(str(error).split())}") from error
+        except ResponseParserError as error:  # a page of a proxy's, most likely
+            raise Unavailable(f"{asked}: the answer is not one of AWS") from error
         return found
 
     def _told(self, error: Any, asked: str) -> OutsideError:

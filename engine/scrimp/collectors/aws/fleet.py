@@ -1,6 +1,6 @@
 """Instances, Auto Scaling groups, fleets and groups of scrimp's own, as AWS answered, laid into rows. Pure.
 
-A member's group is its Auto Scaling group (the tag that AWS puts on), else the tag `scrimp:group`, else its fleet.
+A member's group is its Auto Scaling group (the tag that AWS puts on), else the tag `scrimp:fleet`, else its fleet.
 """
 
 from collections import Counter

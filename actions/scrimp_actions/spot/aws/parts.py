@@ -1,0 +1,176 @@
+"""The actions on a group: size, capacity on top, purchase option. Against the live group, once per key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from scrimp.api import ActionResult, Money, PlannedAction, Probe, Reached, Refusal, TargetGone
+from scrimp.aws import CURRENCY
+from scrimp_actions.keys import KeyStore
+from scrimp_actions.spot.aws.groups import Group, GroupState, Terms
+from scrimp_actions.spot.cloud import Purchase
+
+DRAIN_S = 30.0
+DOWN = "scale_down"
+
+
+def terms(action: PlannedAction) -> Terms:
+    """What an action's parameters ask for."""
+    args = action.args
+    pools = tuple(one.strip() for one in str(args.get("pools") or "").split(",") if one.strip())
+    price, drain = args.get("max_price"), args.get("drain")
+    return Terms(
+        pools,
+        Money(float(price), CURRENCY) if isinstance(price, int | float) else None,
+        str(args.get("fallback") or "on_demand"),
+        float(drain) if isinstance(drain, int | float) else DRAIN_S,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """`scale_down` and `scale_up`."""
+
+    group: Group
+    name: str
+    keys: KeyStore
+
+    def plan(self, action: PlannedAction) -> str:
+        """One line on what would be done."""
+        return f"come to {_size(action)} members of `{self.name}`, draining for {terms(action).drain_s:.0f} s at most"
+
+    def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
+        """The same change from the size that is there now; refused where none is left of it."""
+        now = self.group.state(deadline_s=deadline_s)
+        if now is None:
+            return Refusal(f"there is no group `{self.name}`")
+        wanted = now.bounded(_size(action))
+        if (now.size <= wanted) if action.action == DOWN else (now.size >= wanted):
+            return Refusal(f"size of {action.target} is {now.size} already")
+        planned = abs(float(action.before.get("size") or 0) - _size(action))
+        change = abs(now.size - wanted)
+        saving = action.saving_per_hour
+        if saving is not None and planned:
+            saving = Money(saving.amount * change / planned, saving.currency)
+        return replace(
+            action, before={"size": now.size}, after={"size": wanted}, change=change, saving_per_hour=saving
+        )
+
+    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
+        """Come to the size."""
+        size = self.group.resize(_size(action), key, terms(action), deadline_s=deadline_s)
+        short = "" if size == _size(action) else f", {_size(action)} were wanted"
+        return ActionResult(f"{self.name} has {size} members{short}", {"size": size})
+
+    def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:
+        """By size. A part under our key is as good as untouched: the same key does only the rest."""
+        now = self.group.state(deadline_s=deadline_s)
+        if now is None:
+            return Probe(Reached.OTHER, f"there is no group `{self.name}`")
+        if now.size == _size(action):
+            return Probe(Reached.REACHED, f"size is {now.size}")
+        begun = self.keys.begun(f"{key}#size") is not None
+        untouched = begun or now.size == action.before.get("size")
+        return Probe(Reached.UNTOUCHED if untouched else Reached.OTHER, f"size is {now.size}")
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """`request_capacity`: members on top of those there are when it begins."""
+
+    group: Group
+    name: str
+    keys: KeyStore
+
+    def plan(self, action: PlannedAction) -> str:
+        """One line on what would be done."""
+        return f"launch {_count(action)} more members of `{self.name}`"
+
+    def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
+        """Refused where there is no group, or no room in it."""
+        now = self.group.state(deadline_s=deadline_s)
+        if now is None:
+            return Refusal(f"there is no group `{self.name}`")
+        if now.bounded(now.size + 1) <= now.size:
+            return Refusal(f"{self.name} has {now.size} members, as many as it may")
+        return action
+
+    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
+        """The size to come to is written down first, so that a second call does not ask for more still."""
+        now = self._now(deadline_s / 4)
+        note = self.keys.begin(f"{key}#capacity", {"size": now.bounded(now.size + _count(action))})
+        size = self.group.resize(int(note["size"]), key, terms(action), deadline_s=deadline_s * 3 / 4)
+        return ActionResult(f"{self.name} has {size} members", {"size": size})
+
+    def _now(self, deadline_s: float) -> GroupState:
+        now = self.group.state(deadline_s=deadline_s)
+        if now is None:
+            raise TargetGone(f"there is no group `{self.name}`")
+        return now
+
+    def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:  # noqa: ARG002 - the note says it all
+        """By the size that was written down; an action that left no note never began."""
+        note = self.keys.begun(f"{key}#capacity")
+        if note is None:
+            return Probe(Reached.UNTOUCHED, "it never began")
+        size = self._now(deadline_s).size
+        reached = Reached.REACHED if size >= int(note["size"]) else Reached.UNTOUCHED
+        return Probe(reached, f"size is {size}, to be {note['size']}")
+
+
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """`switch_to_spot` and `switch_to_on_demand`. `price_line` says what a pool costs now."""
+
+    group: Group
+    name: str
+    purchase: Purchase
+    price_line: Callable[[Terms], str]
+
+    def plan(self, action: PlannedAction) -> str:
+        """One line: where to, at what price, and what bounds it."""
+        wanted = terms(action)
+        bound = ""
+        if self.purchase is Purchase.SPOT:
+            # A cap does not lower the price, which AWS sets; it only ends instances sooner (EC2 Spot best practices).
+            cap = f"at most {wanted.max_price}/h" if wanted.max_price else "at most the price on demand"
+            bound = f", {cap}"
+        return f"move `{self.name}` to {self.purchase.value}{self.price_line(wanted)}{bound}"
+
+    def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
+        """Refused where all members are bought so already."""
+        now = self.group.state(deadline_s=deadline_s)
+        if now is None:
+            return Refusal(f"there is no group `{self.name}`")
+        if now.purchase == self.purchase:
+            return Refusal(f"{self.name} is {now.purchase} already")
+        return replace(action, before={"purchase_option": now.purchase})
+
+    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
+        """Move."""
+        detail = self.group.buy(self.purchase, key, terms(action), deadline_s=deadline_s)
+        return ActionResult(detail, {"purchase_option": self.purchase.value})
+
+    def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:  # noqa: ARG002 - the state says it all
+        """By the purchase option; a part is as good as untouched, for the same key does only the rest."""
+        now = self.group.state(deadline_s=deadline_s)
+        if now is None:
+            return Probe(Reached.OTHER, f"there is no group `{self.name}`")
+        reached = Reached.REACHED if now.purchase == self.purchase else Reached.UNTOUCHED
+        return Probe(reached, f"{self.name} is {now.purchase}")
+
+
+def _size(action: PlannedAction) -> int:
+    return _whole(action.after, "size", action.action)
+
+
+def _count(action: PlannedAction) -> int:
+    return max(_whole({"count": 1.0, **action.args}, "count", action.action), 1)
+
+
+def _whole(values: Mapping[str, object], name: str, action: str) -> int:
+    value = values.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{action} without a {name}")
+    return int(value)
