@@ -20,6 +20,7 @@ from scrimp.model.ledger import Approval, HoldKey, Holds
 from scrimp.model.plan import Ended
 from scrimp.store import (
     Entry,
+    LedgerUnusable,
     NotAwaiting,
     StoreBusy,
     StoreSettings,
@@ -185,6 +186,21 @@ def test_old_outcomes_are_forgotten_and_doubts_are_not(tmp_path: Path) -> None:
         store.settle("ask", "failed", "ann", "looked")
         with pytest.raises(NotAwaiting):
             store.settle("ask", "done", "ann", "again")
+
+
+def test_a_ledger_that_another_program_holds_is_told_so(tmp_path: Path) -> None:
+    """A backup, or a person with a database shell: `database is locked` alone says nothing to anybody."""
+    import sqlite3  # noqa: PLC0415 - as above
+
+    open_store(tmp_path, clock).close()
+    link = sqlite3.connect(tmp_path / "scrimp.db", isolation_level=None)
+    link.execute("BEGIN IMMEDIATE")
+    with (
+        pytest.raises(LedgerUnusable, match=r"another program holds the ledger `scrimp\.db` locked"),
+        open_store(tmp_path, clock, StoreSettings(wait_s=0.05)) as store,
+    ):
+        store.record([Entry("alert")])
+    link.close()
 
 
 FULL_DISK = """

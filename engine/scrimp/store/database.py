@@ -312,6 +312,10 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            raise LedgerUnusable(
+                "another program holds the ledger `scrimp.db` locked, and did not let go"
+            ) from error
         raise LedgerUnusable(f"the ledger cannot be used: {error}") from error
 
 

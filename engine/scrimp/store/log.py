@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,16 @@ class Log:
         return Tail(records[-1]["seq"], records[-1]["hash"], path.name, size)
 
     def beyond(self, tail: Tail) -> Iterator[tuple[Record, Tail]]:
-        """Records after `tail`, with the end after each. Call it within `locked`: a torn last line is put aside."""
+        """Records after `tail`, with the end after each. Call it within `locked`: a torn last line is put aside.
+
+        Raises `LogUnwritable`.
+        """
+        try:
+            yield from self._beyond(tail)
+        except OSError as error:
+            raise LogUnwritable(f"cannot read the audit log: {error.strerror}") from error
+
+    def _beyond(self, tail: Tail) -> Iterator[tuple[Record, Tail]]:
         for path in self.files():
             if path.name < tail.file:
                 continue
@@ -167,7 +176,8 @@ def _append(path: Path, data: bytes) -> int:
                 left = left[os.write(descriptor, left) :]
             os.fsync(descriptor)
         except OSError:
-            os.ftruncate(descriptor, size)
+            with suppress(OSError):  # what is left of a line is put aside at the next start
+                os.ftruncate(descriptor, size)
             raise
         return size + len(data)
     finally:

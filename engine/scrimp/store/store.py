@@ -8,6 +8,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -277,9 +278,14 @@ def open_store(state_dir: Path, now: Callable[[], float], settings: StoreSetting
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        holder = os.read(lock, 20).decode("ascii", "replace").strip()
         os.close(lock)
-        raise StoreBusy("another engine runs on this state folder") from error
+        who = f"another engine (process {holder})" if holder else "another engine"
+        raise StoreBusy(f"{who} runs on the state folder `{state_dir}`") from error
     try:
+        with suppress(OSError):  # for people only
+            os.ftruncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
         store = Store(state_dir, now, settings)
         store._lock = lock  # noqa: SLF001 - the store takes over the lock
         with store._log.locked():  # noqa: SLF001 - opening is the store's own business
