@@ -8,6 +8,7 @@ from pathlib import Path
 from scrimp.api import Collected, KindBatch, Services, Value
 from scrimp.config import Config
 from scrimp.daemon import Alarm, Daemon, Parts, Told
+from scrimp.model.decision import Mode
 from scrimp.plugins import load_catalogue
 from scrimp.reload import PolicyFolder, load_policies
 from scrimp.store import Record, Store, open_store, read_records
@@ -55,6 +56,7 @@ class Engine:
     provider: FakeProvider = field(init=False)
     collector: FakeCollector = field(init=False)
     alarm: Alarm = field(default_factory=Alarm)
+    daemons: list[Daemon] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         (self.root / "policies").mkdir(exist_ok=True)
@@ -87,9 +89,19 @@ class Engine:
 
     def daemon(self, store: Store) -> Daemon:
         """A started daemon."""
-        found = Daemon(self.parts(), store, self.alarm, tell=self.told.append)
+        found = self.unstarted(store)
         found.start()
         return found
+
+    def unstarted(self, store: Store, cap: Mode | None = None) -> Daemon:
+        """One that has not looked at anything yet."""
+        self.daemons.append(Daemon(self.parts(), store, self.alarm, cap, tell=self.told.append))
+        return self.daemons[-1]
+
+    def close(self) -> None:
+        """End the threads of all daemons: one that writes while the interpreter ends would take it down."""
+        for daemon in self.daemons:
+            daemon.close()
 
     def applied(self) -> int:
         """How often the target was really touched."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ WAIT_S = 20.0
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return Engine(tmp_path)
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    found = Engine(tmp_path)
+    yield found
+    found.close()
 
 
 def test_bad_policies_at_start_are_told_and_nothing_runs(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """What outlives a run: distrust of a source, and who is there."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,10 @@ ZEROS = Collected(
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return Engine(tmp_path)
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    found = Engine(tmp_path)
+    yield found
+    found.close()
 
 
 def verdicts(engine: Engine) -> set[Verdict]:

@@ -1,5 +1,6 @@
 """One tick after another, in virtual time, on a real state folder."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,15 +8,16 @@ import pytest
 from tests.daemon.engines import INTERVAL_S, Engine, groups, policy
 
 from scrimp.api import Unavailable
-from scrimp.daemon import Daemon
 from scrimp.model.decision import Mode, Verdict
 from scrimp.model.ledger import Approval
 from scrimp.store import Store
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return Engine(tmp_path)
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    found = Engine(tmp_path)
+    yield found
+    found.close()
 
 
 def test_a_cooldown_of_26h_acts_once_in_26h_across_a_restart(engine: Engine) -> None:
@@ -114,7 +116,7 @@ def test_the_least_of_the_caps_holds(engine: Engine) -> None:
     """`--mode-cap` must not lift what scrimp.yaml caps, nor the other way round."""
     engine.config = replace(engine.config, mode_cap=Mode.DRY_RUN)
     with engine.open() as store:
-        daemon = Daemon(engine.parts(), store, engine.alarm, cap=Mode.ENFORCE)
+        daemon = engine.unstarted(store, Mode.ENFORCE)
         daemon.start()
         assert [one.verdict for one in daemon.once().plan.decisions()] == [Verdict.DRY_RUN]
     assert engine.applied() == 0
