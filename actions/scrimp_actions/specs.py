@@ -132,9 +132,12 @@ _ALL = (
     ),
     ActionSpec(
         "tune_batch_size",
-        "Take the best measured batch size within the bounds.",
+        "Take the best measured batch size within the bounds; with `explore`, measure others first.",
         ("operation",),
         (
+            ParamSpec(
+                "operation", (STRING,), "The operation that is meant: the target, where it is left out."
+            ),
             ParamSpec("max_latency", (DURATION,), "No batch may take longer."),
             ParamSpec("max_memory", (BYTES,), "No worker may use more memory."),
             ParamSpec("objective", (STRING,), "What to make best.", choices=("cost", "throughput", "energy")),
@@ -143,7 +146,7 @@ _ALL = (
         Direction.NEUTRAL,
         "batch_size",
         "tune_batch_size",
-        {"operation": Assign("batch_size", from_field="batch_size_best")},
+        {"operation": Assign("batch_size", from_fields=("batch_size_next", "batch_size_best"))},
     ),
     ActionSpec(
         "pause_non_critical",

@@ -20,7 +20,7 @@ from scrimp_actions.specs import SPECS
 PROVIDERS = "scrimp.providers"
 COLLECTORS = "scrimp.collectors"
 BUILT_IN = "scrimp_actions."
-ALWAYS = ("local", "notify")  # providers that need no section in `scrimp.yaml`
+ALWAYS = ("local", "notify", "tuning")  # providers that need no section in `scrimp.yaml`
 PROVIDER_METHODS = ("name", "handles", "plan", "revalidate", "apply", "probe")
 COLLECTOR_METHODS = ("name", "interval_s", "covers", "collect")
 

@@ -156,6 +156,7 @@ class Run:
     output: IO[bytes] | None
     next: int = 0
     skipped: int = 0
+    seconds: float = 0.0  # of audio, in the last batch
 
     def state(self) -> dict[str, int]:
         """For the checkpoint. The output is on the disk before the checkpoint says so."""
@@ -192,6 +193,7 @@ class Run:
             features = log_mel([clip for _, clip in good])
             self._write([name for name, _ in good], features)
         self.next, self.skipped = end, self.skipped + len(found) - len(good)
+        self.seconds = sum(len(clip) for _, clip in good) / RATE_HZ
         return len(good)
 
     def _write(self, names: Sequence[str], features: Sequence[Samples]) -> None:
@@ -253,7 +255,8 @@ def work(run: Run, worker: Worker, arrivals: Arrivals, *, checkpoint_every_s: fl
         left, total = run.left(), run.source.total
         progress = None if total is None else run.next / total
         queue = left if waiting is None else arrivals.backlog(time.monotonic())
-        worker.batch_done(done, time.perf_counter() - began_s, progress=progress, waiting=queue)
+        took_s = time.perf_counter() - began_s
+        worker.batch_done(done, took_s, work=run.seconds, progress=progress, waiting=queue)
         if time.monotonic() - saved_s >= checkpoint_every_s:
             worker.checkpoint(run.state())
             saved_s = time.monotonic()
@@ -313,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; gives the exit status."""
     options = _parsed(arguments)
     run = Run(_source(options), None)
-    worker = Worker.join(operation="log_mel", batch_size=options.batch_size, state=run.state)
+    worker = Worker.join(operation="log_mel", batch_size=options.batch_size, device="cpu", state=run.state)
     began_s = time.perf_counter()
     with _output(options.output, worker.job) as run.output:
         run.resume(worker.restore())

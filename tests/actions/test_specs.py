@@ -31,7 +31,7 @@ def test_effects_name_fields_that_the_kind_has(spec):
             case Resize() as effect:
                 named = (effect.field, effect.price_field, effect.minimum_field, effect.maximum_field)
             case Assign() as effect:
-                named = (effect.field, effect.from_field, effect.plus, effect.minus, effect.discount)
+                named = (effect.field, *effect.from_fields, effect.plus, effect.minus, effect.discount)
             case _:
                 named = ()
         assert {name for name in named if name} <= set(fields)

@@ -40,6 +40,26 @@ class Traits:
     checkpointable: bool | None = None
     memory_limit_bytes: int | None = None
     deadline_at_s: float | None = None  # epoch seconds by which the job is wanted to be done
+    device: str | None = None  # what its batches run on: "cpu", or a GPU's model
+
+
+@dataclass(frozen=True, slots=True)
+class Stint:
+    """All batches since the batch size last changed: two reports of one stint give what was done between them.
+
+    `work` is the amount that their items came to, where items differ in size (seconds of audio, say), else their number.
+    `busy_s` is the time that the batches took, `squares_s2` the sum of its squares, `core_s` the CPU time of the process
+    in it; `errors` counts batches that failed.
+    """
+
+    since_s: float  # epoch seconds: names the stint
+    batches: int = 0
+    items: int = 0
+    work: float = 0.0
+    busy_s: float = 0.0
+    squares_s2: float = 0.0
+    core_s: float = 0.0
+    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,7 @@ class Report:
     progress: float | None = None
     latency_p95_s: float | None = None
     waiting: int | None = None
+    stint: Stint | None = None
     traits: Traits = field(default_factory=Traits)
 
 

@@ -80,7 +80,7 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Set a field to a constant, or to the value of another field (`from_field`).
+    """Set a field to a constant, or to the value of the first of `from_fields` that is known.
 
     The saving per hour is `plus` minus `minus` (fields of money per hour), times `times_field` where it is named;
     `discount` names a field that gives it as a share of `plus` where `minus` is unknown.
@@ -88,7 +88,7 @@ class Assign:
 
     field: str
     value: str | bool | None = None
-    from_field: str | None = None
+    from_fields: tuple[str, ...] = ()
     plus: str | None = None
     minus: str | None = None
     discount: str | None = None

@@ -126,9 +126,10 @@ def _within_bounds(
 def _assign(
     spec: ActionSpec, effect: Assign, target: str, args: Mapping[str, Value], read: RowReader, currency: str
 ) -> PlannedAction | NotPlanned:
-    after = read(effect.from_field) if effect.from_field else effect.value
+    known = (value for field in effect.from_fields if (value := read(field)) is not None)
+    after = next(known, None) if effect.from_fields else effect.value
     if after is None:
-        return NotPlanned(f"`{effect.from_field}` is unknown")
+        return NotPlanned(f"`{effect.from_fields[-1]}` is unknown")
     before = read(effect.field)
     saving = _assigned_saving(effect, read)
     numbers = isinstance(before, float) and isinstance(after, float)
@@ -214,7 +215,7 @@ def undo_action(
     effect = inverse.effect_on(act.target.partition("/")[0])
     if isinstance(effect, Resize):
         return plan_action(inverse, act.target, {"to": act.before[effect.field]}, read, currency)
-    if isinstance(effect, Assign) and effect.from_field:
+    if isinstance(effect, Assign) and effect.from_fields:
         field, value = effect.field, act.before.get(effect.field)
         if value is None:
             return NotPlanned(f"`{field}` from before the act is unknown")

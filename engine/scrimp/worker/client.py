@@ -56,6 +56,7 @@ class Worker:
     _checkpoint: int = 0
     _checkpointed_at_s: float | None = None
     _reported_at_s: float = float("-inf")
+    _core_began_s: float = 0.0  # CPU time of this process when the batch in hand began
     _before: Any = None
 
     @classmethod
@@ -70,6 +71,7 @@ class Worker:
         checkpointable: bool | None = None,
         memory_limit: int | None = None,
         deadline_at_s: float | None = None,
+        device: str | None = None,
         state: Callable[[], Any] | None = None,
         root: Path | None = None,
         window_s: float = 10.0,
@@ -80,7 +82,7 @@ class Worker:
         """Take part as `group/job`, or as the launcher said where these are left out.
 
         `state` gives what a checkpoint saves (JSON); with it the worker saves whenever it is asked to, paused too, and
-        on leaving. `memory_limit` is in bytes. Raises `ValueError` for names that cannot be, and `Unavailable` if the
+        on leaving. `memory_limit` is in bytes, `device` what batches run on, such as "cpu". Raises `ValueError` for names that cannot be, and `Unavailable` if the
         folder cannot be written: a job that could not be controlled should not start as if it could.
         """
         named = os.environ.get(JOB, "")
@@ -91,10 +93,11 @@ class Worker:
         if channel is not None:
             split_job(named)
         able = checkpointable if checkpointable is not None else (state is not None) or None
-        traits = Traits(identify(os.getpid()), operation, critical, able, memory_limit, deadline_at_s)
+        traits = Traits(identify(os.getpid()), operation, critical, able, memory_limit, deadline_at_s, device)
         worker = cls(
             channel, named, traits, batch_size, state, Meter(window_s), report_every_s, now=now, sleep=sleep
         )
+        worker.meter.forget(now())
         if channel is not None:
             worker._control = channel.found(named)
             last = channel.report(named)
@@ -151,19 +154,39 @@ class Worker:
             resume_by_s = self._control.resume_by_s
             if wanted is RunState.RUNNING or (resume_by_s is not None and self.now() >= resume_by_s):
                 self._maybe_report(RunState.RUNNING)
+                self._core_began_s = time.process_time()
                 return replace(self._control, run_state=RunState.RUNNING)
             self._maybe_report(RunState.PAUSED)
             wait_s = PAUSE_POLL_S if resume_by_s is None else min(PAUSE_POLL_S, resume_by_s - self.now())
             self.sleep(max(wait_s, 0.001))
 
     def batch_done(
-        self, items: int, seconds: float, *, progress: float | None = None, waiting: int | None = None
+        self,
+        items: int,
+        seconds: float,
+        *,
+        work: float | None = None,
+        progress: float | None = None,
+        waiting: int | None = None,
     ) -> None:
-        """One batch is done: `items` in `seconds`; `progress` is 0 to 1 of the job, `waiting` the items left."""
+        """One batch is done: `items` in `seconds`; `progress` is 0 to 1 of the job, `waiting` the items left.
+
+        `work` is what the items came to, where they differ in size: seconds of audio, say. Then sizes of batches are
+        compared by it, and a batch of short clips does not seem fast.
+        """
         self._items += items
         self._progress = progress if progress is not None else self._progress
         self._waiting = waiting if waiting is not None else self._waiting
-        self.meter.add(self.now(), items, seconds, peak_memory())
+        core_s = time.process_time() - self._core_began_s
+        amount = float(items) if work is None else work
+        self.meter.add(self.now(), items, amount, seconds, core_s, peak_memory())
+        self._core_began_s += core_s
+        self._maybe_report(RunState.RUNNING)
+
+    def batch_failed(self) -> None:
+        """A batch failed, and the job goes on: it ran out of memory, say."""
+        self.meter.failed()
+        self._core_began_s = time.process_time()
         self._maybe_report(RunState.RUNNING)
 
     def checkpoint(self, state: Any) -> None:
@@ -219,6 +242,7 @@ class Worker:
             progress=self._progress,
             latency_p95_s=p95_s,
             waiting=self._waiting,
+            stint=self.meter.stint,
             traits=self.traits,
         )
         self._reported_at_s = now_s
@@ -246,7 +270,7 @@ class Worker:
             self._control = self.channel.found(self.job, over=before)
             self._seen = seen
         if self._control.batch_size != before.batch_size:
-            self.meter.forget()
+            self.meter.forget(self.now())
         if self._control.revision != before.revision:
             self._maybe_report(
                 RunState.PAUSED if self._control.run_state is RunState.PAUSED else RunState.RUNNING,

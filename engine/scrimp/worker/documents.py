@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, TypeVar
 
-from scrimp.api import Control, ProcessId, Report, RunState, Traits
+from scrimp.api import Control, ProcessId, Report, RunState, Stint, Traits
 
 _T = TypeVar("_T")
 
@@ -60,6 +61,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "checkpointed_at_s": report.checkpointed_at_s,
         "progress": report.progress,
         "waiting": report.waiting,
+        "stint": stint_to_json(report.stint),
         "traits": {
             "process": process_to_json(traits.process),
             "operation": traits.operation,
@@ -67,6 +69,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
             "checkpointable": traits.checkpointable,
             "memory_limit_bytes": traits.memory_limit_bytes,
             "deadline_at_s": traits.deadline_at_s,
+            "device": traits.device,
         },
     }
 
@@ -90,6 +93,7 @@ def report_from_json(found: Mapping[str, Any]) -> Report:
         checkpointed_at_s=_number(found, "checkpointed_at_s"),
         progress=_number(found, "progress"),
         waiting=_whole(found, "waiting"),
+        stint=stint_from_json(found.get("stint")),
         traits=Traits(
             process=process_from_json(traits.get("process")),
             operation=_text(traits, "operation"),
@@ -97,7 +101,31 @@ def report_from_json(found: Mapping[str, Any]) -> Report:
             checkpointable=_truth(traits, "checkpointable"),
             memory_limit_bytes=_whole(traits, "memory_limit_bytes"),
             deadline_at_s=_number(traits, "deadline_at_s"),
+            device=_text(traits, "device"),
         ),
+    )
+
+
+def stint_to_json(stint: Stint | None) -> dict[str, Any] | None:
+    """What was done since the batch size last changed."""
+    return None if stint is None else asdict(stint)
+
+
+def stint_from_json(found: Any) -> Stint | None:
+    """Read a stint. Raises `ValueError`."""
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise ValueError("stint must be an object")  # noqa: TRY004 - as above
+    return Stint(
+        since_s=_need(_number(found, "since_s"), "since_s"),
+        batches=_need(_whole(found, "batches"), "batches"),
+        items=_need(_whole(found, "items"), "items"),
+        work=_need(_number(found, "work"), "work"),
+        busy_s=_need(_number(found, "busy_s"), "busy_s"),
+        squares_s2=_need(_number(found, "squares_s2"), "squares_s2"),
+        core_s=_need(_number(found, "core_s"), "core_s"),
+        errors=_need(_whole(found, "errors"), "errors"),
     )
 
 

@@ -1,9 +1,11 @@
-"""What a worker measures of itself: rate and latency over a sliding window, and the peak of its memory."""
+"""What a worker measures of itself: over a sliding window, and since its batch size last changed."""
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from scrimp.api import Stint
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
@@ -15,17 +17,35 @@ class Meter:
 
     window_s: float
     most: int = 4096
+    stint: Stint = field(default_factory=lambda: Stint(0.0))
     _batches: deque[tuple[float, int, float, int]] = field(default_factory=deque)
 
-    def add(self, at_s: float, items: int, seconds: float, memory_bytes: int) -> None:
-        """One batch that ended at `at_s` and took `seconds`."""
+    def add(
+        self, at_s: float, items: int, work: float, seconds: float, core_s: float, memory_bytes: int
+    ) -> None:
+        """One batch that ended at `at_s` and took `seconds`, `core_s` of them on the CPU; `work` as in `Stint`."""
         self._batches.append((at_s, items, seconds, memory_bytes))
         if len(self._batches) > self.most:
             self._batches.popleft()
+        stint = self.stint
+        self.stint = replace(
+            stint,
+            batches=stint.batches + 1,
+            items=stint.items + items,
+            work=stint.work + work,
+            busy_s=stint.busy_s + seconds,
+            squares_s2=stint.squares_s2 + seconds * seconds,
+            core_s=stint.core_s + core_s,
+        )
 
-    def forget(self) -> None:
+    def failed(self) -> None:
+        """One batch failed."""
+        self.stint = replace(self.stint, errors=self.stint.errors + 1)
+
+    def forget(self, now_s: float) -> None:
         """Start anew: what was measured does not describe what comes, such as after a change of batch size."""
         self._batches.clear()
+        self.stint = Stint(now_s)
 
     def figures(self, now_s: float) -> tuple[float | None, float | None, float | None, int | None]:
         """Items per second, mean latency, its 95th percentile (nearest rank), and peak memory; `None` without a batch.

@@ -1,0 +1,262 @@
+"""Live tuning through its collector and its provider, over the real channel; workers are made up, on a virtual clock."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import exp, log2
+from pathlib import Path
+from statistics import median_low
+
+import pytest
+
+from scrimp.api import (
+    Direction,
+    PlannedAction,
+    Refusal,
+    Report,
+    RunState,
+    Services,
+    Stint,
+    Traits,
+    Unavailable,
+)
+from scrimp.testing.contract import ProviderContract
+from scrimp.worker import FolderChannel, FolderRegistry
+from scrimp_actions.tuning.collector import FACTORY, TuningCollector, folder
+from scrimp_actions.tuning.provider import TuningProvider, build
+
+BOUND_S = 1.0
+ARGS = {"max_latency": BOUND_S, "objective": "cost", "explore": 1.0}
+
+
+def best_at_four(batch: int) -> float:
+    """Items per core-second: a hill in octaves, 32 at half of it."""
+    return 100.0 / (1.0 + (log2(batch) - 2.0) ** 2 / 9.0)
+
+
+class Fleet:
+    """Workers of one operation that do what their control documents say, a second at a time."""
+
+    def __init__(
+        self, root: Path, jobs: int, curve: Callable[[int], float], *, noise: float = 0.01, fill: float = 1.0
+    ) -> None:
+        self.now_s, self.curve, self.noise, self.fill = 1000.0, curve, noise, fill
+        self.registry = FolderRegistry(root)
+        self.channel = FolderChannel(self.registry.worker_dir)
+        services = Services(self.time, self.sleep, root, channel=self.channel, jobs=self.registry)
+        made = FACTORY({"look_s": 3.0}, services)
+        assert isinstance(made, TuningCollector)
+        self.collector, self.provider = made, build({}, services)
+        self.notebook = folder(services)
+        self.paths = [f"audio/audio-{index}" for index in range(jobs)]
+        self.stints = {path: (32, Stint(self.now_s)) for path in self.paths}
+        self.chance, self.sizes_seen, self.tried_s, self.acts = random.Random(7), set[int](), 0.0, 0
+        for path in self.paths:
+            self.channel.found(path)
+        self.work()
+
+    def time(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def work(self) -> None:
+        """One second: many batches, as the curve says, and a report."""
+        self.now_s += 1.0
+        for path in self.paths:
+            control = self.channel.control(path)
+            assert control is not None
+            size, stint = self.stints[path]
+            wanted = control.batch_size or 32
+            if wanted != size:
+                size, stint = wanted, Stint(self.now_s)
+            self.sizes_seen.add(size)
+            self.tried_s += size != 32
+            rate = self.curve(size) * exp(self.noise * self.chance.gauss(0.0, 1.0))
+            items, took_s = int(size * self.fill), size / rate
+            batches = max(round(1.0 / took_s), 1)
+            stint = Stint(
+                stint.since_s,
+                stint.batches + batches,
+                stint.items + items * batches,
+                stint.work + items * batches,
+                stint.busy_s + took_s * batches,
+                stint.squares_s2 + took_s**2 * batches,
+                stint.core_s + took_s * batches,
+            )
+            self.stints[path] = size, stint
+            report = Report(
+                self.now_s,
+                control.revision,
+                RunState.RUNNING,
+                stint.items,
+                batch_size=size,
+                latency_p95_s=took_s,
+                memory_bytes=10**8,
+                stint=stint,
+                traits=Traits(operation="log_mel", device="cpu"),
+            )
+            self.channel.write_report(path, report)
+
+    def fields(self) -> Mapping[str, object]:
+        (batch,) = self.collector.collect(self.now_s, deadline_s=5).batches
+        return {name: values[0] for name, values in batch.fields.items()}
+
+    def act(self, args: Mapping[str, object]) -> None:
+        """What the engine does with a policy that is always true: act where the next size is another one."""
+        here, wanted = median_low(size for size, _ in self.stints.values()), self.fields()["batch_size_next"]
+        if wanted == here:
+            return
+        action = tuned(here, int(str(wanted)), args)
+        live = self.provider.revalidate(action, deadline_s=5)
+        if not isinstance(live, Refusal):
+            self.acts += 1
+            self.provider.apply(live, key=f"key-{self.now_s}", deadline_s=5)
+
+    def run(self, seconds: int, args: Mapping[str, object] = ARGS) -> None:
+        for _ in range(seconds):
+            self.work()
+            self.act(args)
+
+
+def tuned(before: int, after: int, args: Mapping[str, object]) -> PlannedAction:
+    return PlannedAction(
+        "tune_batch_size",
+        "operation/log_mel",
+        dict(args),
+        "batch_size",
+        Direction.NEUTRAL,
+        {"batch_size": before},
+        {"batch_size": after},
+        None,
+    )
+
+
+def sizes(fleet: Fleet) -> set[int]:
+    return {size for size, _ in fleet.stints.values()}
+
+
+def test_a_worker_is_brought_to_its_best_size_and_left_there(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    fleet.run(150)
+    assert sizes(fleet) == {4}
+    session = fleet.notebook.session("log_mel")
+    assert session is not None
+    assert "batch 4 against 32: won" in session.told
+    before = fleet.acts
+    fleet.run(60)
+    assert fleet.acts == before
+    assert fleet.fields()["efficiency_gap"] == pytest.approx(0.0)
+
+
+def test_no_size_beyond_the_bound_is_ever_tried(tmp_path: Path) -> None:
+    """The first act has only noted the bounds; what is tried keeps to them. 64 would take 1.3 s here."""
+    fleet = Fleet(tmp_path, 1, lambda batch: 50.0 + batch / 64)
+    fleet.run(120)
+    assert max(fleet.sizes_seen) * 1.0 / 50.5 <= BOUND_S
+
+
+def test_of_ten_jobs_only_the_share_that_may_explore_does(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 10, best_at_four)
+    on_trial = 0
+    for _ in range(200):
+        fleet.run(1, ARGS | {"explore": 0.25})
+        others = sum(size != 32 for size, _ in fleet.stints.values())
+        if sizes(fleet) - {32} and others < 10:
+            on_trial = max(on_trial, others)
+    assert on_trial == 2
+    assert sizes(fleet) == {4}
+
+
+def test_a_single_job_tries_for_its_share_of_the_time(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, lambda _: 100.0)
+    fleet.run(200, ARGS | {"explore": 0.25})
+    assert 0 < fleet.tried_s <= 0.25 * 200 + 8
+
+
+def test_without_explore_nothing_is_tried(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 2, best_at_four)
+    fleet.run(60, {"objective": "cost"})
+    assert fleet.sizes_seen == {32}
+
+
+def test_wild_figures_change_nothing(tmp_path: Path) -> None:
+    """A neighbour that comes and goes: no verdict is better than a wrong one."""
+    fleet = Fleet(tmp_path, 1, lambda _: 100.0, noise=0.4)
+    fleet.run(300)
+    session = fleet.notebook.session("log_mel")
+    assert session is not None
+    assert session.incumbent == 32
+
+
+def test_batches_that_are_not_full_say_nothing_of_their_size(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four, fill=0.5)
+    fleet.run(60)
+    session = fleet.notebook.session("log_mel")
+    assert session is not None
+    assert session.points == {}
+
+
+def test_what_was_tuned_survives_a_restart(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    fleet.run(20)
+    before = fleet.notebook.session("log_mel")
+    services = fleet.provider.jobs.services
+    made = FACTORY({"look_s": 3.0}, services)
+    assert isinstance(made, TuningCollector)
+    fleet.collector = made
+    fleet.fields()
+    assert fleet.notebook.session("log_mel") == before
+    fleet.run(130)
+    assert sizes(fleet) == {4}
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"scrimp": "tuning/1"}', '{"scrimp": "tuning/0"}', "[]"])
+def test_a_damaged_notebook_is_begun_anew(tmp_path: Path, text: str) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    fleet.run(10)
+    for path in (tmp_path / "tuning").iterdir():
+        path.write_text(text)
+    fleet.run(5)
+    assert fleet.notebook.operations() == ["log_mel"]
+
+
+def test_other_bounds_are_noted_before_anything_more_is_tried(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    fleet.run(150)
+    live = fleet.provider.revalidate(tuned(4, 2, ARGS | {"max_latency": 0.01}), deadline_s=5)
+    assert isinstance(live, PlannedAction)
+    assert live.after == live.before == {"batch_size": 4}
+
+
+def test_the_policy_of_another_operation_is_refused(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    refused = fleet.provider.revalidate(tuned(32, 4, ARGS | {"operation": "asr"}), deadline_s=5)
+    assert isinstance(refused, Refusal)
+
+
+def test_an_undo_gives_back_the_size_to_all(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 3, best_at_four)
+    action = replace(tuned(4, 32, {"to": 32.0}), before={"batch_size": 4})
+    fleet.provider.apply(action, key="undo", deadline_s=5)
+    assert [fleet.channel.control(path).batch_size for path in fleet.paths] == [32, 32, 32]  # type: ignore[union-attr]
+
+
+def test_a_state_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    (tmp_path / "tuning").write_text("a file in the way")
+    with pytest.raises(Unavailable):
+        fleet.collector.collect(fleet.now_s, deadline_s=5)
+
+
+class TestContract(ProviderContract):
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path) -> None:
+        self.root = tmp_path
+
+    def provider(self) -> TuningProvider:
+        return Fleet(self.root, 2, best_at_four).provider
+
+    def action(self) -> PlannedAction:
+        return tuned(32, 4, {"to": 4.0})
