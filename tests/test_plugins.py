@@ -122,7 +122,7 @@ def test_configured_providers_come_first_and_local_needs_no_section(
 ) -> None:
     sections = (Section("mine", "good"), Section("broken", "broken"), Section("other", "god"))
     built, findings = build_providers(config(tmp_path, providers=sections), services)
-    assert [one.name for one in built] == ["mine", "local", "notify"]
+    assert [one.name for one in built] == ["mine", "local", "notify", "tuning"]
     assert [one.code for one in findings] == ["SCR406", "SCR406"]
     assert findings[1].hint == "did you mean `good`?"
 
