@@ -11,7 +11,7 @@ from tests.history.fleets import HOUR_S, recorded, snapshot
 
 from scrimp.costs import BillShares, split_costs
 from scrimp.history import NOT_MEASURED, UNATTRIBUTED, Folder, Span, roll_hour
-from scrimp.history.columns import pieces, usage_of, with_currency
+from scrimp.history.columns import read_pieces, usage_of, with_currency
 from scrimp.history.keeper import Keeper, rolled_part, unrolled_hours
 from scrimp.history.rollup import Rolled
 from scrimp.model.costs import PriceBook
@@ -120,7 +120,7 @@ def test_an_hour_rolled_up_again_replaces_the_first(tmp_path: Path) -> None:
     hour = HOUR_S // 3600
     for _ in range(3):
         roll_hour(folder, hour, "USD")
-    found = list(pieces(folder.files("usage"), (0, 2e9)))
+    found = [one for path in folder.files("usage") for one in read_pieces(path, Span(0, 2e9))]
     assert sum(int(one.billed_micro.sum()) for one in found) == MICRO
 
 

@@ -5,8 +5,10 @@ where it cannot be written the daemon goes on deciding and says so.
 """
 
 from scrimp.history.actions import Done, done_table
-from scrimp.history.columns import table_of, usage_of, with_currency
+from scrimp.history.columns import read_pieces, table_of, usage_of, with_currency
 from scrimp.history.files import Folder, HistoryError, Part, day_of
+from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
+from scrimp.history.focus_columns import VERSIONS, Version, columns_of
 from scrimp.history.history import Extent, History, open_history
 from scrimp.history.hours import Span
 from scrimp.history.keep import Retention, compact, expire
@@ -16,11 +18,14 @@ from scrimp.history.recorder import Recorder, RecorderSettings
 from scrimp.history.rollup import NOT_MEASURED, UNATTRIBUTED
 
 __all__ = [
+    "FOCUS_BY",
     "MEASURED",
     "NOT_MEASURED",
     "UNATTRIBUTED",
+    "VERSIONS",
     "Done",
     "Extent",
+    "FocusSettings",
     "Folder",
     "History",
     "HistoryError",
@@ -31,13 +36,17 @@ __all__ = [
     "RecorderSettings",
     "Retention",
     "Span",
+    "Version",
+    "columns_of",
     "compact",
     "day_of",
     "done_table",
     "expire",
     "open_history",
+    "read_pieces",
     "roll_hour",
     "table_of",
     "usage_of",
     "with_currency",
+    "write_focus",
 ]

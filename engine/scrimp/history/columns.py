@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scrimp.history.files import guarded
+from scrimp.history.hours import Span
 from scrimp.model.usage import DIMENSIONS, Categorical, UsageTable, WorkTable
 
 TIMES = ("start_s", "end_s")
@@ -63,37 +64,48 @@ def usage_of(table: pa.Table, label: str | None = None) -> UsageTable:
     return UsageTable(**columns)
 
 
-def pieces(
-    paths: Sequence[Path], span: tuple[float, float], label: str | None = None, rows: int = PIECE_ROWS
+def read_pieces(
+    path: Path, span: Span, label: str | None = None, rows: int = PIECE_ROWS
 ) -> Iterator[UsageTable]:
-    """The rows of files that start within `[from, to)`, in pieces; one period of one node is never cut in two.
+    """The rows of a file that start within the span, in pieces; one period of one node is never cut in two.
 
     INVARIANT: within a file, rows of one period of one node lie together, as `roll_up` and the imports write them.
     """
     wanted = [*TIMES, *DIMENSIONS, *AMOUNTS, "billed_micro", *(("labels",) if label is not None else ())]
-    for path in paths:
-        with guarded(f"read {path.name}"):
-            schema = pq.read_schema(path)
-        names = [name for name in wanted if name in schema.names]
-        texts = [name for name in names if name in DIMENSIONS or name == "labels"]
-        with guarded(f"read {path.name}"), pq.ParquetFile(path, read_dictionary=texts) as file:
-            rest: pa.Table | None = None
-            for batch in file.iter_batches(rows, columns=names):
-                table = pa.Table.from_batches([batch])
-                if rest is not None and rest.num_rows:
-                    table = pa.concat_tables([rest, table]).unify_dictionaries().combine_chunks()
-                whole = _whole(table) if file.metadata.num_rows > rows else table.num_rows
-                rest = table.slice(whole)
-                yield from _within(table.slice(0, whole), span, label)
+    with guarded(f"read {path.name}"):
+        schema = pq.read_schema(path)
+    names = [name for name in wanted if name in schema.names]
+    texts = [name for name in names if name in DIMENSIONS or name == "labels"]
+    with guarded(f"read {path.name}"), pq.ParquetFile(path, read_dictionary=texts) as file:
+        rest: pa.Table | None = None
+        for batch in file.iter_batches(rows, columns=names, use_threads=False):
+            table = pa.Table.from_batches([batch])
             if rest is not None and rest.num_rows:
-                yield from _within(rest, span, label)
+                table = pa.concat_tables([rest, table]).unify_dictionaries().combine_chunks()
+            whole = _whole(table) if file.metadata.num_rows > rows else table.num_rows
+            rest = table.slice(whole)
+            yield from _within(table.slice(0, whole), span, label)
+        if rest is not None and rest.num_rows:
+            yield from _within(rest, span, label)
 
 
-def _within(table: pa.Table, span: tuple[float, float], label: str | None) -> Iterator[UsageTable]:
+def extent_of(path: Path) -> tuple[float, float, int]:
+    """First start, last end and number of rows of a file, from what the file says of itself."""
+    with guarded(f"read {path.name}"):
+        metadata = pq.read_metadata(path)
+    names = metadata.schema.names
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    groups = [group for group in groups if group.num_rows]
+    first = min((group.column(names.index("start_s")).statistics.min for group in groups), default=0)
+    last = max((group.column(names.index("end_s")).statistics.max for group in groups), default=0)
+    return float(first), float(last), metadata.num_rows
+
+
+def _within(table: pa.Table, span: Span, label: str | None) -> Iterator[UsageTable]:
     starts = table["start_s"].combine_chunks().to_numpy()
     if not len(starts):
         return
-    inside = (starts >= span[0]) & (starts < span[1])
+    inside = (starts >= span.from_s) & (starts < span.to_s)
     if not inside.any():
         return
     yield usage_of(table if inside.all() else table.filter(pa.array(inside)), label)

@@ -9,7 +9,7 @@ import numpy as np
 
 from scrimp.api import SeriesBatch
 from scrimp.history.actions import Done, read_acts
-from scrimp.history.columns import pieces, usage_of, with_currency, work_of
+from scrimp.history.columns import extent_of, read_pieces, usage_of, with_currency, work_of
 from scrimp.history.files import Folder, HistoryError
 from scrimp.history.hours import Span
 from scrimp.history.keeper import HOUR_S, MEASURED, rolled_part, unrolled_hours
@@ -42,6 +42,12 @@ class History:
         """Raise where another version wrote it."""
         self.folder.check()
 
+    def begin_s(self, now_s: float) -> float | None:
+        """When measuring here began, the hours that are not rolled up yet included; `None` if it did not."""
+        begins = [one.from_s for one in self.extents() if one.source == MEASURED]
+        begins += [float(hour * HOUR_S) for hour in self.open_hours(now_s)]
+        return min(begins, default=None)
+
     def extents(self) -> tuple[Extent, ...]:
         """What there is of usage, by source: `measured` here, or imported. The hour that is open counts once it is over."""
         found = []
@@ -49,10 +55,11 @@ class History:
             files = self.folder.files("usage", source)
             if not files:
                 continue
-            with connect(self.folder.root, self.limits) as link:
-                row = run(link, f"SELECT min(start_s), max(end_s), count(*) FROM {scan(files)}").fetchone()
-            if row is not None and row[2]:
-                found.append(Extent(source, float(row[0]), float(row[1]), int(row[2])))
+            bounds = [extent_of(path) for path in files]
+            rows = sum(one[2] for one in bounds)
+            if rows:
+                first = min(one[0] for one in bounds if one[2])
+                found.append(Extent(source, first, max(one[1] for one in bounds if one[2]), rows))
         return tuple(found)
 
     def usage(
@@ -63,11 +70,34 @@ class History:
         With `now_s` the hours that are not rolled up yet are too, up to then. `label` stands in for `team`.
         """
         with self.folder.reading():
-            yield from pieces(
-                self.folder.files("usage", source, span.from_s, span.to_s), (span.from_s, span.to_s), label
-            )
-            for rolled in self._open_hours(source, span, now_s):
-                yield usage_of(with_currency(rolled.usage, self.currency), label)
+            for path in self.usage_files(source, span):
+                yield from read_pieces(path, span, label)
+            yield from self.open_usage(source, span, now_s, label)
+
+    def open_usage(
+        self, source: str, span: Span, now_s: float | None, label: str | None = None
+    ) -> Iterator[UsageTable]:
+        """Of `usage` the hours that are not rolled up yet."""
+        for rolled in self._open_hours(source, span, now_s):
+            yield usage_of(with_currency(rolled.usage, self.currency), label)
+
+    def usage_files(self, source: str, span: Span) -> list[Path]:
+        """The files with rows of a span, for readers that share them out. Hold `folder.reading()` meanwhile."""
+        return self.folder.files("usage", source, span.from_s, span.to_s)
+
+    def spend(self, source: str, span: Span) -> Mapping[tuple[int, str], int]:
+        """What was billed by hour (epoch seconds) and currency, in millionths; hours without any row are not there."""
+        files = self.usage_files(source, span)
+        if not files:
+            return {}
+        with self.folder.reading(), connect(self.folder.root, self.limits) as link:
+            rows = run(
+                link,
+                f"""SELECT start_s // 3600 * 3600 AS hour, CAST(currency AS VARCHAR), sum(billed_micro)::BIGINT FROM {scan(files)}
+                WHERE start_s >= ? AND start_s < ? GROUP BY ALL""",
+                [span.from_s, span.to_s],
+            ).fetchall()
+        return {(int(hour), str(currency)): int(total) for hour, currency, total in rows}
 
     def work(self, source: str, span: Span, now_s: float | None = None) -> WorkTable:
         """What was produced within the span."""
@@ -117,10 +147,14 @@ class History:
         values[row, at] = np.asarray(rows["v"], dtype=np.float64)
         return SeriesBatch(kind, field, names.tolist(), times.tolist(), values)
 
+    def open_hours(self, now_s: float) -> set[int]:
+        """The hours (since 1970) of late that have samples and are not rolled up yet."""
+        return unrolled_hours(self.folder, now_s, DAYS_BACK_S)
+
     def _open_hours(self, source: str, span: Span, now_s: float | None) -> Iterator[Rolled]:
         if source != MEASURED or now_s is None:
             return
-        for hour in sorted(unrolled_hours(self.folder, min(now_s, span.to_s), DAYS_BACK_S)):
+        for hour in sorted(self.open_hours(min(now_s, span.to_s))):
             start_s = float(hour * HOUR_S)
             if span.from_s <= start_s < span.to_s:
                 yield rolled_part(self.folder, Span(start_s, min(start_s + HOUR_S, now_s)), self.limits)

@@ -1,0 +1,201 @@
+"""`scrimp report`: what a period cost, by what, and where it is heading."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from scrimp.cli._app import ExitCode, Failed, Wrong
+from scrimp.cli._files import configuration
+from scrimp.cli._screen import write_json
+from scrimp.diagnostics import did_you_mean
+from scrimp.history import VERSIONS, FocusSettings, History, HistoryError, open_history, write_focus
+from scrimp.model.costs import CostGroups
+from scrimp.model.usage import DIMENSIONS, Period
+from scrimp.reports import (
+    DAY_S,
+    Ask,
+    Question,
+    Report,
+    Unit,
+    bins,
+    decimal,
+    document,
+    focus_days,
+    instant,
+    make_report,
+    page,
+    period_at,
+    steps,
+    table,
+    text,
+)
+
+Form = Literal["text", "json", "csv", "html", "focus"]
+GROUPED = tuple(name for name in DIMENSIONS if name != "currency")
+
+
+@click.command()
+@click.option(
+    "--period",
+    "unit",
+    type=click.Choice(["day", "week", "month", "quarter"]),
+    default="month",
+    show_default=True,
+    help="The calendar period (UTC) that holds now.",
+)
+@click.option("--back", type=click.IntRange(min=0), default=0, help="So many periods ago.")
+@click.option(
+    "--from", "from_text", help="From this instant on: 2026-11-01, 2026-11-01T12:00Z, or 7d for so long ago."
+)
+@click.option("--to", "to_text", help="Up to this instant; by default now.")
+@click.option("--by", multiple=True, help="Group by a dimension; repeat it to group by several together.")
+@click.option(
+    "--where", multiple=True, metavar="NAME=VALUE", help="Only rows of this value; repeat for more."
+)
+@click.option("--team-label", help="The label that stands for `team`.")
+@click.option(
+    "--source",
+    default="",
+    help="Only this source: measured, focus, cur. By default what was measured, and before that imports.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "csv", "html", "focus"]),
+    default="text",
+    show_default=True,
+    help="`focus` needs `--out FILE.csv` or `--out FILE.parquet`.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file instead of stdout.")
+@click.option(
+    "--focus-version",
+    type=click.Choice(VERSIONS),
+    default="1.2",
+    show_default=True,
+    help="The columns of which FOCUS.",
+)
+@click.option(
+    "--focus-allocated", is_flag=True, help="With the columns of split costs that FOCUS 1.3 introduced."
+)
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="The state folder; by default the configured one."
+)
+def command(*, output: Form, out: Path | None, store: Path | None, **asked: Any) -> ExitCode:
+    """Report what a period cost: used, idle and overhead add up to the bill.
+
+    Dimensions are resource, operation, job, team, pool, node, policy, instance_type and purchase_option.
+    """
+    config = configuration()
+    now_s = time.time()
+    period = _period(asked["unit"], asked["back"], asked["from_text"], asked["to_text"], now_s)
+    by = tuple(_known(name) for name in asked["by"])
+    question = Question(period, bins(period), _where(asked["where"]), by)
+    ask = Ask(question, asked["source"], asked["team_label"])
+    try:
+        history = open_history(store or config.store, config.currency)
+        if output == "focus":
+            _focus(
+                history,
+                ask,
+                now_s,
+                out,
+                FocusSettings(asked["focus_version"], allocated=asked["focus_allocated"]),
+            )
+            return ExitCode.DONE
+        with _progress() as progress:
+            report = make_report(history, ask, now_s, progress)
+    except HistoryError as error:
+        raise Failed(f"{error} (scrimp explain {error.code})") from error
+    _write(report, output, by, out)
+    return ExitCode.DONE
+
+
+def _focus(history: History, ask: Ask, now_s: float, out: Path | None, settings: FocusSettings) -> None:
+    if out is None or out.suffix not in (".csv", ".parquet"):
+        raise Wrong("`--output focus` needs `--out FILE.csv` or `--out FILE.parquet`")
+    with _progress() as progress:
+        days = list(steps(ask.question.period, DAY_S))
+
+        def told() -> Iterator[tuple[Period, CostGroups]]:
+            for day, groups in focus_days(history, ask, now_s):
+                progress(days.index(day) + 1, len(days))
+                yield day, groups
+
+        sums = write_focus(out, told(), settings)
+    total = ", ".join(f"{decimal(micro)} {currency}" for currency, micro in sorted(sums.items()))
+    click.echo(f"FOCUS {settings.version} written to {out}: {total or 'no rows'}", err=True)
+
+
+def _period(unit: Unit, back: int, from_text: str | None, to_text: str | None, now_s: float) -> Period:
+    if from_text is None and to_text is None:
+        return period_at(unit, now_s, back)
+    if from_text is None:
+        raise Wrong("`--to` needs `--from`")
+    from_s, to_s = (_instant(text or "now", now_s) for text in (from_text, to_text))
+    if from_s >= to_s:
+        raise Wrong("the period ends before it begins")
+    return Period(int(from_s), int(to_s))
+
+
+def _instant(text: str, now_s: float) -> float:
+    found = instant(text, now_s)
+    if found is None:
+        raise Wrong(f"`{text}` is no instant: write 2026-11-01, 2026-11-01T12:00Z, or 7d for so long ago")
+    return found
+
+
+def _where(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise Wrong(f"`--where {pair}` is not NAME=VALUE")
+        found[_known(name)] = (*found.get(name, ()), value)
+    return found
+
+
+def _known(name: str) -> str:
+    if name not in GROUPED:
+        near = did_you_mean(name, GROUPED)
+        hint = f"did you mean `{near}`?" if near else "there are " + ", ".join(GROUPED)
+        raise Wrong(f"there is no dimension `{name}`: {hint}")
+    return name
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, on a terminal only and for long work only."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - on a terminal only
+    from rich.progress import Progress  # noqa: PLC0415 - as above
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("rows of usage", total=None)
+        yield lambda done, every: bar.update(task, completed=done, total=every)
+
+
+def _write(report: Report, output: Form, by: Sequence[str], out: Path | None) -> None:
+    if output == "json" and out is None:
+        write_json(document(report))
+        return
+    made = {"text": text, "html": page, "csv": lambda one: table(one, by), "json": _json}[output](report)
+    if out is None:
+        sys.stdout.write(made)
+        return
+    try:
+        out.write_text(made, "utf-8")
+    except OSError as error:
+        raise Failed(f"cannot write `{out}`: {error.strerror}") from error
+    click.echo(f"written to {out}", err=True)
+
+
+def _json(report: Report) -> str:
+    import json  # noqa: PLC0415 - one of four forms
+
+    return json.dumps(document(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,30 @@
+"""Cost reports: what a period cost, by what, and where it is heading; as text, JSON, CSV, a page, and FOCUS."""
+
+from scrimp.reports.document import decimal, document, table
+from scrimp.reports.figures import BREAKDOWNS, Figures, Question, figures_of
+from scrimp.reports.page import page
+from scrimp.reports.periods import DAY_S, Unit, bins, instant, period_at, steps
+from scrimp.reports.report import Ask, Report, focus_days, make_report
+from scrimp.reports.text import text
+
+__all__ = [
+    "BREAKDOWNS",
+    "DAY_S",
+    "Ask",
+    "Figures",
+    "Question",
+    "Report",
+    "Unit",
+    "bins",
+    "decimal",
+    "document",
+    "figures_of",
+    "focus_days",
+    "instant",
+    "make_report",
+    "page",
+    "period_at",
+    "steps",
+    "table",
+    "text",
+]

@@ -1,0 +1,227 @@
+"""A report put together: what the history has of a period, split, summed, compared and looked ahead from."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from scrimp.costs import (
+    BillShares,
+    UnitCost,
+    unit_costs,
+)
+from scrimp.history import FOCUS_BY, MEASURED, History, Span, read_pieces
+from scrimp.model.costs import CostGroups, PriceBook
+from scrimp.model.usage import Period
+from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, sums_of
+from scrimp.reports.periods import DAY_S, HOUR_S, steps
+
+MANY_ROWS = 4_000_000  # from here on it is worth to start processes
+PER = {"samples": 1000.0, "audio_hours": 1.0}
+LOOK_BACK_DAYS = 150  # of spend, for forecasts and their coverage
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to a history. `source` empty: imports up to where measuring began, then what was measured."""
+
+    question: Question
+    source: str = ""
+    label: str | None = None
+    book: PriceBook = field(default_factory=lambda: PriceBook({}))
+    shares: BillShares = field(default_factory=BillShares)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one source within a span."""
+
+    source: str
+    span: Span
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A forecast of the rest of a period, in millionths: between `low` and `high` with the probability that bands are made for.
+
+    It stands on `errors` past errors; `coverage` is the share of earlier bands that held, `nan` before there were any.
+    """
+
+    low_micro: int
+    mid_micro: int
+    high_micro: int
+    errors: int
+    coverage: float
+    level_since_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Where the period is heading in one currency: spent so far, the forecast of the rest, and what as long before it cost."""
+
+    currency: str
+    spent_micro: int
+    rest: Band | None
+    before_micro: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that a report shows, whatever its form. `covered` is the share of the time up to `at_s` that has rows."""
+
+    at_s: float
+    ask: Ask
+    parts: tuple[Part, ...]
+    covered: float
+    figures: Figures
+    units: tuple[UnitCost, ...]
+    unit_totals: tuple[UnitCost, ...]
+    outlooks: tuple[Outlook, ...]
+
+    @property
+    def period(self) -> Period:
+        """What it is about."""
+        return self.ask.question.period
+
+
+def make_report(history: History, ask: Ask, now_s: float, progress: Progress | None = None) -> Report:
+    """Read the history and reckon. Raises `HistoryError`."""
+    question = ask.question
+    span = Span(question.period.start_s, question.period.end_s)
+    with history.folder.reading():
+        parts = chosen(history, ask.source, span, now_s)
+        figures = finished(_summed(history, ask, parts, now_s, progress or _quiet), question)
+        units, totals = _units(history, figures, parts, now_s, ask)
+        series = _series(history, ask.source, span, now_s)
+        opened = history.open_hours(now_s) if any(part.source == MEASURED for part in parts) else set()
+    covered = _covered({hour // HOUR_S for hour, _ in series} | opened, span, now_s)
+    outlooks = () if question.where else _outlooks(series, figures, ask, now_s)
+    return Report(now_s, ask, parts, covered, figures, units, totals, outlooks)
+
+
+def chosen(history: History, source: str, span: Span, now_s: float) -> tuple[Part, ...]:
+    """Which source speaks for which part of the span. No hour is told twice: where measuring began, imports end."""
+    extents = {one.source: one for one in history.extents()}
+    begin_s = history.begin_s(now_s)
+    found = []
+    for name in sorted({*extents, *((MEASURED,) if begin_s is not None else ())}):
+        if source and name != source:
+            continue
+        to_s = span.to_s if source or name == MEASURED or begin_s is None else min(span.to_s, begin_s)
+        if name in extents and name != MEASURED:
+            to_s = min(to_s, extents[name].to_s)
+        from_s = (
+            span.from_s if name not in extents or name == MEASURED else max(span.from_s, extents[name].from_s)
+        )
+        if name == MEASURED and begin_s is not None:
+            from_s = max(from_s, begin_s)
+        if from_s < to_s:
+            rows = extents[name].rows if name in extents else 0
+            found.append(Part(name, Span(from_s, to_s), rows))
+    return tuple(found)
+
+
+def _summed(history: History, ask: Ask, parts: Sequence[Part], now_s: float, progress: Progress) -> Sums:
+    """The sums of all parts; by a few processes where there is much."""
+    rows = sum(part.rows for part in parts)
+    files = [(path, part) for part in parts for path in history.usage_files(part.source, part.span)]
+    if rows < MANY_ROWS or len(files) < 2 or (os.cpu_count() or 1) < 2:
+        pieces = (
+            piece for part in parts for piece in history.usage(part.source, part.span, now_s, ask.label)
+        )
+        return added(
+            _counted((sums_of(one, ask.question, ask.book, ask.shares) for one in pieces), rows, progress)
+        )
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn")) as pool:
+        calls = [pool.submit(_of_file, path, part.span, ask) for path, part in files]
+        found = added(_counted((call.result() for call in as_completed(calls)), rows, progress))
+    opened = (one for part in parts for one in history.open_usage(part.source, part.span, now_s, ask.label))
+    return added([found, *(sums_of(one, ask.question, ask.book, ask.shares) for one in opened)])
+
+
+def _of_file(path: Path, span: Span, ask: Ask) -> Sums:
+    return added(
+        sums_of(one, ask.question, ask.book, ask.shares) for one in read_pieces(path, span, ask.label)
+    )
+
+
+def _counted(sums: Iterator[Sums], rows: int, progress: Progress) -> Iterator[Sums]:
+    done = 0
+    for one in sums:
+        done += one.rows
+        progress(done, max(rows, done))
+        yield one
+
+
+def _units(
+    history: History, figures: Figures, parts: Sequence[Part], now_s: float, ask: Ask
+) -> tuple[tuple[UnitCost, ...], tuple[UnitCost, ...]]:
+    """Cost per item by operation, and over all that was produced; only where nothing was filtered out."""
+    measured = next((part for part in parts if part.source == MEASURED), None)
+    if "operation" not in figures.breakdowns or ask.question.where or measured is None:
+        return (), ()
+    work = history.work(MEASURED, measured.span, now_s)
+    operations = figures.breakdowns["operation"]
+    return unit_costs(operations, work, per=PER), unit_costs(marginal(operations, ()), work, per=PER)
+
+
+def _series(history: History, source: str, span: Span, now_s: float) -> dict[tuple[int, str], int]:
+    """Spend by hour and currency, of the period and long before it."""
+    back = Span(span.from_s - LOOK_BACK_DAYS * DAY_S, min(span.to_s, now_s))
+    found: dict[tuple[int, str], int] = {}
+    for part in chosen(history, source, back, now_s):
+        for key, amount in history.spend(part.source, part.span).items():
+            found[key] = found.get(key, 0) + amount
+    return found
+
+
+def _covered(hours: set[int], span: Span, now_s: float) -> float:
+    """The share of the hours (since 1970) of the span, up to now, that have rows."""
+    first, last = int(span.from_s // HOUR_S), int(-(-min(span.to_s, now_s) // HOUR_S))
+    return sum(first <= hour < last for hour in hours) / max(last - first, 1)
+
+
+def _outlooks(
+    series: dict[tuple[int, str], int], figures: Figures, ask: Ask, now_s: float
+) -> tuple[Outlook, ...]:
+    return tuple(_outlook(series, figures, one, ask, now_s) for one in figures.currencies)
+
+
+def _outlook(
+    series: dict[tuple[int, str], int], figures: Figures, currency: str, ask: Ask, now_s: float
+) -> Outlook:
+    period = ask.question.period
+    spent = sum(figures.total(currency))
+    mine = {hour: amount for (hour, one), amount in series.items() if one == currency}
+    length_s = min(now_s, period.end_s) - period.start_s
+    before = [a for hour, a in mine.items() if period.start_s - length_s <= hour < period.start_s]
+    whole = mine and min(mine) <= period.start_s - length_s
+    return Outlook(currency, spent, None, sum(before) if whole else None)
+
+
+def focus_days(history: History, ask: Ask, now_s: float) -> Iterator[tuple[Period, CostGroups]]:
+    """The costs of the period day by day, by all that a FOCUS row says. Together they are the report."""
+    question = ask.question
+    parts = chosen(history, ask.source, Span(question.period.start_s, question.period.end_s), now_s)
+    for day in steps(question.period, DAY_S):
+        mine = [
+            replace(
+                part, span=Span(max(part.span.from_s, day.start_s), min(part.span.to_s, day.end_s)), rows=0
+            )
+            for part in parts
+        ]
+        one = replace(ask, question=Question(day, (day,), question.where, FOCUS_BY, ()))
+        found = _summed(
+            history, one, [part for part in mine if part.span.from_s < part.span.to_s], now_s, _quiet
+        )
+        if found.rows:
+            yield day, found.asked
+
+
+def _quiet(_done: int, _every: int) -> None:
+    """Nobody looks."""
