@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.aws.server import CREDENTIALS, AwsServer, serving
+from tests.cli.command import Shell
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,10 @@ def aws(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> AwsServer:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     aws_server.reset()
     return aws_server
+
+
+@pytest.fixture
+def scrimp(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """The command line in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return Shell(capsys)

@@ -31,6 +31,11 @@ NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 # What IAM asks for where that is more than the call's own name (Service Authorization Reference).
 MORE_ACTIONS = {
     "ec2:CreateFleet": ("ec2:CreateFleet", "ec2:RunInstances", "ec2:CreateTags"),
+    "autoscaling:UpdateAutoScalingGroup": (
+        "autoscaling:UpdateAutoScalingGroup",
+        "ec2:RunInstances",
+        "ec2:CreateTags",
+    ),
     "sqs:DeleteMessageBatch": ("sqs:DeleteMessage",),
     "monitoring:GetMetricData": ("cloudwatch:GetMetricData",),
     "sts:GetCallerIdentity": (),

@@ -2,6 +2,7 @@
 
 from scrimp.aws import operations
 from scrimp.aws.account import Account, AwsSettings, NotInstalled, text
+from scrimp.aws.document import iam_document
 from scrimp.aws.errors import Denied, Expired
 from scrimp.aws.notices import Board, Notice, NoticeBoard, NoticeKind, read_event
 from scrimp.aws.operations import Operation
@@ -36,6 +37,7 @@ __all__ = [
     "OnDemandPrices",
     "Operation",
     "SpotPrice",
+    "iam_document",
     "interruption_rates",
     "operations",
     "read_event",

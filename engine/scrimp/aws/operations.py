@@ -58,7 +58,6 @@ def _ec2(name: str, method: str, items: str = "", more: tuple[str, ...] = ()) ->
 DESCRIBE_INSTANCES = _ec2("DescribeInstances", "describe_instances", "Reservations")
 DESCRIBE_ZONES = _ec2("DescribeAvailabilityZones", "describe_availability_zones", "AvailabilityZones")
 DESCRIBE_SUBNETS = _ec2("DescribeSubnets", "describe_subnets", "Subnets")
-DESCRIBE_TEMPLATES = _ec2("DescribeLaunchTemplates", "describe_launch_templates", "LaunchTemplates")
 DESCRIBE_TEMPLATE_VERSIONS = _ec2(
     "DescribeLaunchTemplateVersions", "describe_launch_template_versions", "LaunchTemplateVersions"
 )

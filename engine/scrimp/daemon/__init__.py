@@ -1,6 +1,7 @@
 """One tick, and the loop around it; owns the clock and the sleeping."""
 
 from scrimp.daemon.compose import Parts, compose, preview, remembered
+from scrimp.daemon.doctor import Examination, examine
 from scrimp.daemon.loop import Alarm, Daemon, Told, Unloadable
 from scrimp.daemon.observe import World
 from scrimp.daemon.tick import Ticked, TickSettings, conclude
@@ -8,6 +9,7 @@ from scrimp.daemon.tick import Ticked, TickSettings, conclude
 __all__ = [
     "Alarm",
     "Daemon",
+    "Examination",
     "Parts",
     "TickSettings",
     "Ticked",
@@ -16,6 +18,7 @@ __all__ = [
     "World",
     "compose",
     "conclude",
+    "examine",
     "preview",
     "remembered",
 ]

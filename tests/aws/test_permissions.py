@@ -1,0 +1,294 @@
+"""What `scrimp permissions` prints is what is called, no less and no more; `scrimp doctor` says what is out of reach."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.aws.server import MORE_ACTIONS, REGION, AwsServer
+from tests.aws.setup import auto_scaling_group, event, notice_queue, section, template
+from tests.aws.test_provider import fleet, sized, switch
+from tests.cli.command import Shell
+
+from scrimp.api import Direction, OutsideError, PlannedAction, Refusal, Services
+from scrimp.aws import operations
+from scrimp.aws.operations import Operation
+from scrimp.collectors.aws import AwsCollector, AwsEventsCollector
+from scrimp.worker import FolderChannel
+from scrimp_actions.spot.aws.provider import AwsProvider, build
+
+POLICY = """\
+scrimp 1
+
+policy {name} {{
+  "Do it."
+  owner    "platform"
+  mode     enforce
+  target   node_group
+  when     size > 3
+  do       {action}
+  {undo}
+  cooldown 1h per target
+}}
+"""
+ACTIONS = {
+    "scale_down": "scale_down(by = 50%)",
+    "scale_up": "scale_up(by = 1)",
+    "switch_to_spot": "switch_to_spot()",
+    "switch_to_on_demand": "switch_to_on_demand()",
+    "request_capacity": "request_capacity(count = 1)",
+}
+TELLING = {"alert": 'alert(message = "look")'}
+GROUPS = {
+    "audio": {"template": "audio", "pools": [f"g5.xlarge:{REGION}a", f"m5.large:{REGION}b"], "max_size": 9}
+}
+
+
+class Site:
+    """A folder with `scrimp.yaml` and policies, and what it names at the server."""
+
+    def __init__(self, server: AwsServer, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        template(server)
+        auto_scaling_group(server, "web", 2)
+        fleet(server, 2)
+        self.queue = notice_queue(server)
+        self.collector = section(
+            server,
+            spot={"instance_types": ["g5.xlarge", "m5.large", "c5.large"], "score_target": 3},
+            groups={"audio": {"max_size": 9}},
+            metrics=[
+                {
+                    "kind": "node",
+                    "field": "cpu_utilization",
+                    "namespace": "AWS/EC2",
+                    "metric": "CPUUtilization",
+                    "dimension": "InstanceId",
+                    "scale": 0.01,
+                }
+            ],
+            costs=[{"name": "all"}],
+        )
+        self.events = section(server, queue_url=self.queue)
+        self.provider = section(server, groups=GROUPS, auto_scaling_groups=["web"], fleets=["night"])
+        self.configure()
+
+    def configure(self, **more: Any) -> None:
+        config = {
+            "collectors": {"aws": self.collector, "aws_events": self.events},
+            "providers": {"aws": self.provider},
+            **more,
+        }
+        (self.folder / "scrimp.yaml").write_text(yaml.safe_dump(config))
+
+    def policies(self, *actions: str, undo: str = "") -> None:
+        found = self.folder / "policies"
+        found.mkdir(exist_ok=True)
+        for old in found.glob("*.scrimp"):
+            old.unlink()
+        for name in actions:
+            text = POLICY.format(name=f"p_{name}", action={**ACTIONS, **TELLING}[name], undo=undo)
+            (found / f"{name}.scrimp").write_text(text)
+
+    def services(self) -> Services:
+        state = self.folder / ".scrimp"
+        return Services(time.time, time.sleep, state, channel=FolderChannel(state / "workers"))
+
+
+@pytest.fixture
+def site(aws: AwsServer, tmp_path: Path) -> Site:
+    return Site(aws, tmp_path)
+
+
+def allowed(scrimp: Shell) -> frozenset[str]:
+    ran = scrimp("permissions", "--output", "json")
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    assert document["Version"] == "2012-10-17"
+    return frozenset(action for one in document["Statement"] for action in one["Action"])
+
+
+def carry_out(provider: AwsProvider, action: PlannedAction, key: str) -> None:
+    """The whole way of an action, as the engine goes it."""
+    assert provider.plan(action)
+    live = provider.revalidate(action, deadline_s=20)
+    assert not isinstance(live, Refusal), live
+    provider.apply(live, key=key, deadline_s=60)
+    provider.probe(live, key=f"other-{key}", deadline_s=20)
+
+
+def run_everything(site: Site) -> None:
+    """All that the collectors read, and every action on every group."""
+    services = site.services()
+    site.server.client("events").put_events(
+        Entries=[
+            event(
+                "i-1",
+                "EC2 Spot Instance Interruption Warning",
+                "2026-11-25T12:00:00Z",
+                instance_action="stop",
+            )
+        ]
+    )
+    events = AwsEventsCollector(site.events, services)
+    events.examine(deadline_s=15)
+    events.collect(time.time(), deadline_s=10)
+    provider = build(site.provider, services)
+    provider.examine(deadline_s=20)
+    more = PlannedAction(
+        "request_capacity", "node_group/audio", {"count": 1.0}, None, Direction.RESTORE, {}, {}, None
+    )
+    steps = [
+        sized(0, 2),
+        more,
+        sized(3, 2),
+        switch("spot"),
+        switch("on_demand"),
+        sized(2, 3, "web"),
+        sized(3, 1, "web"),
+        switch("spot", "web"),
+        switch("on_demand", "web"),
+        sized(2, 3, "night"),
+        switch("spot", "night"),
+    ]
+    for at, action in enumerate(steps):
+        carry_out(provider, action, f"k{at}")
+    collector = AwsCollector(site.collector, services)
+    collector.examine(deadline_s=10)
+    found = collector.collect(time.time(), deadline_s=20)
+    assert not any("not allowed" in cause for cause in found.failed.values()), found.failed
+
+
+def needed(calls: list[str]) -> set[str]:
+    """The IAM actions of recorded calls, by the server's own table."""
+    return {action for call in calls for action in MORE_ACTIONS.get(call, (call,))}
+
+
+def test_a_recorded_run_makes_no_call_that_is_not_printed_and_prints_none_that_is_not_made(
+    aws: AwsServer, site: Site, scrimp: Shell
+) -> None:
+    """The server allows what was printed and refuses all else, as IAM would; and all that was printed is used."""
+    site.policies(*ACTIONS)
+    printed = allowed(scrimp)
+    assert aws.world.calls == [], "printing asks nobody"
+    aws.world.allowed = printed
+    aws.world.prices = [("g5.xlarge", f"{REGION}a", 0.3, 0.0)]
+    run_everything(site)
+    used = needed(aws.world.calls)
+    assert used <= printed
+    # Subnets are described only where the configuration has some.
+    assert printed - used == {"ec2:DescribeSubnets", "ec2:DescribeLaunchTemplateVersions"} - used
+
+
+def test_policies_that_only_shrink_may_launch_nothing(site: Site, scrimp: Shell) -> None:
+    site.policies("scale_down")
+    printed = allowed(scrimp)
+    assert "ec2:TerminateInstances" in printed
+    assert not printed & {"ec2:CreateFleet", "ec2:RunInstances", "autoscaling:UpdateAutoScalingGroup"}
+
+
+def test_without_policies_that_act_all_is_reading(site: Site, scrimp: Shell) -> None:
+    site.policies("alert")
+    reading = {"Describe", "Get", "Receive"}
+    acting = {one for one in allowed(scrimp) if not one.split(":")[1].startswith(tuple(reading))}
+    assert acting == {"events:PutEvents", "sqs:DeleteMessage"}, "the self-test, and what was noted"
+
+
+def test_an_undo_is_among_the_actions(site: Site, scrimp: Shell) -> None:
+    site.policies("scale_down", undo="undo when size < 2")
+    assert "ec2:CreateFleet" in allowed(scrimp), "its inverse is `scale_up`"
+
+
+def test_only_the_group_s_own_instances_may_be_ended(site: Site, scrimp: Shell) -> None:
+    site.policies("scale_down")
+    document = json.loads(scrimp("permissions", "--output", "json").out)
+    (ending,) = (one for one in document["Statement"] if "ec2:TerminateInstances" in one["Action"])
+    assert ending["Condition"] == {"StringEquals": {"aws:ResourceTag/scrimp:fleet": "audio"}}
+    (web,) = (one for one in document["Statement"] if "autoscaling:SetDesiredCapacity" in one["Action"])
+    assert web["Resource"] == "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/web"
+
+
+def test_the_text_says_who_needs_what(site: Site, scrimp: Shell) -> None:
+    site.policies("scale_down")
+    ran = scrimp("permissions")
+    assert ran.code == 0
+    lines = [" ".join(line.split()) for line in ran.out.splitlines()]
+    assert lines[0] == "for the actions scale_down"
+    at = lines.index("aws ec2:DescribeInstances *")
+    assert lines[at + 1] == "collector aws, provider aws"
+    assert "collector aws (without it something stays unknown)" in lines
+
+
+def test_a_call_that_was_not_declared_does_not_leave(site: Site) -> None:
+    collector = AwsCollector(site.collector, site.services())
+    with pytest.raises(AssertionError, match="was not declared"):
+        collector.account.call(operations.TERMINATE, deadline_s=1, InstanceIds=["i-1"])
+
+
+@pytest.mark.parametrize(
+    "operation", [one for one in vars(operations).values() if isinstance(one, Operation)]
+)
+def test_the_table_of_calls_is_of_the_service_s_model(operation: Operation) -> None:
+    """Names and methods as botocore has them, and where an answer has pages, the list that they are of."""
+    import boto3  # noqa: PLC0415 - slow to import
+    from botocore import xform_name  # noqa: PLC0415 - as above
+
+    client = boto3.client(operation.service, region_name=REGION)
+    model = client.meta.service_model.operation_model(operation.name)
+    assert xform_name(operation.name) == operation.method
+    if operation.items:
+        assert model.output_shape.members[operation.items].type_name == "list"
+        paged = {"NextToken", "NextPageToken"} & set(model.output_shape.members)
+        assert paged or operation is operations.DESCRIBE_ZONES, "one that has no pages is one page"
+
+
+def test_the_doctor_finds_all_well_and_what_is_not(aws: AwsServer, site: Site, scrimp: Shell) -> None:
+    site.policies("scale_down")
+    ran = scrimp("doctor", "--output", "json")
+    found = json.loads(ran.out)
+    checks = {(one["part"], one["what"]): one for one in found["checks"]}
+    assert (ran.code, found["healthy"]) == (0, True), ran.out
+    assert checks["collector aws_events", "notice path"]["health"] == "good"
+    assert checks["provider aws", "group audio"]["detail"] == "0 members, on_demand"
+    assert checks["provider local", "built"]["health"] == "good"
+    assert checks["policies", "policies"]["detail"].startswith("1 in")
+    aws.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName="web", ForceDelete=True)
+    ran = scrimp("doctor")
+    assert ran.code == 1
+    assert "there is none of this name" in ran.out
+    assert "1 thing to put right" in ran.out
+
+
+def test_the_doctor_with_nobody_to_talk_to(aws: AwsServer, site: Site, scrimp: Shell) -> None:
+    site.policies("scale_down")
+    aws.world.expired = True
+    ran = scrimp("doctor", "--output", "json", "--deadline", "5")
+    assert ran.code == 1
+    bad = {(one["part"], one["what"]) for one in json.loads(ran.out)["checks"] if one["health"] == "bad"}
+    assert bad == {
+        ("collector aws", "collect"),
+        ("collector aws_events", "collect"),
+        ("collector aws", "examine"),
+        ("collector aws_events", "examine"),
+        ("provider aws", "examine"),
+    }
+
+
+def test_the_doctor_without_anything(scrimp: Shell) -> None:
+    ran = scrimp("doctor")
+    assert ran.code == 1
+    assert "there is no `policies`" in ran.out
+    assert "none is configured" in ran.out
+
+
+def test_an_error_outside_is_never_a_traceback(aws: AwsServer, site: Site) -> None:
+    provider = build(site.provider, site.services())
+    aws.world.allowed = frozenset()
+    with pytest.raises(
+        OutsideError, match="autoscaling:SetDesiredCapacity is not allowed: see `scrimp permissions`"
+    ):
+        provider.apply(sized(2, 3, "web"), key="k", deadline_s=5)
