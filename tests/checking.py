@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scrimp.check import check_files, without_consequences
+from scrimp.check import check_files, costly_clauses, without_consequences
 from scrimp.config.catalogue import builtin_catalogue
 from scrimp.diagnostics import Diagnostic, Severity, Source
 from scrimp.lang import parse
@@ -23,7 +23,12 @@ def check_texts(texts: Sequence[str]) -> tuple[CheckedSet | None, tuple[Diagnost
     broken = [one for one in found if one.severity is Severity.ERROR]
     if broken:
         diagnostics = tuple(without_consequences(diagnostics, broken, [file.source for file in files]))
-    return checked, (*found, *diagnostics)
+    costly = (
+        one
+        for policy in (checked.policies if checked else ())
+        for one in costly_clauses(policy, 60.0, 100_000)
+    )
+    return checked, (*found, *diagnostics, *costly)
 
 
 def told(found: Diagnostic) -> str:

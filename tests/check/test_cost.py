@@ -22,7 +22,9 @@ def test_costs_of_clauses():
     checked, _ = check_texts([TEXT])
     assert checked is not None
     assert clause_costs(checked.policies[0], 60.0) == (
-        ClauseCost("target", 1, 1),
-        ClauseCost("when", 5, 15 + 1 + 2 + 1 + 1),  # gpu_utilization, queue_depth, latency, group, name
-        ClauseCost("do", 1, 1),
+        ClauseCost("shrink", "target", 1, 1),
+        ClauseCost(
+            "shrink", "when", 5, 15 + 1 + 2 + 1 + 1
+        ),  # gpu_utilization, queue_depth, latency, group, name
+        ClauseCost("shrink", "do", 1, 1),
     )

@@ -63,3 +63,20 @@ def test_bad_usage(scrimp: Shell, folder: Path) -> None:
     ran = scrimp("check")
     assert (ran.code, ran.out) == (2, "")
     assert "did you mean `policies`?" in ran.err
+
+
+def test_costs_of_clauses_and_their_limit(scrimp: Shell, folder: Path) -> None:
+    """What each clause reads for a target: in JSON always, in text on demand; beyond the limit it is a warning."""
+    window = POLICIES.replace("gpu_utilization < 15%", "avg(gpu_utilization) over 1h < 15%")
+    (folder / "policies" / "idle.scrimp").write_text(window.partition("test ")[0])
+    found = json.loads(scrimp("check", "--output", "json").out)
+    assert {"policy": "shrink_idle", "clause": "when", "series": 1, "samples": 120} in found["costs"]
+    shown = scrimp("check", "--costs")
+    assert shown.code == 0
+    assert [line.split() for line in shown.out.splitlines() if " when " in line] == [
+        ["shrink_idle", "when", "1", "field,", "120", "samples"]
+    ]
+    limited = scrimp("check", "--max-samples", "119", "--output", "json")
+    assert [one["code"] for one in json.loads(limited.out)["findings"]] == ["SCR309"]
+    assert scrimp("check", "--max-samples", "119", "--strict").code == 1
+    assert scrimp("check", "--max-samples", "120", "--strict").code == 0

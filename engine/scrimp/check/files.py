@@ -8,9 +8,11 @@ from datetime import date
 from scrimp.check.expressions import Names, Typer
 from scrimp.check.hints import ONE_CURRENCY
 from scrimp.check.meaning import check_meaning
+from scrimp.check.pairs import check_overlaps
 from scrimp.check.policies import Scope, check_limit, check_policy
 from scrimp.check.report import Report
 from scrimp.check.silence import silence
+from scrimp.check.swings import check_swings
 from scrimp.check.tests import check_test
 from scrimp.diagnostics import Diagnostic, Label, Severity, has_errors
 from scrimp.lang import ast
@@ -80,6 +82,11 @@ class _Set:
         tests = self._tests(scopes, policies)
         self._unused(scopes)
         self._hiding()
+        if not any(has_errors(report.found) for report in self.reports):
+            reports = {report.source: report for report in self.reports}
+            pairs = [(policy, reports[policy.source]) for policy in policies]
+            check_overlaps(pairs, self.catalogue)
+            check_swings(pairs, self.catalogue)
         found = tuple(
             diagnostic
             for file, report in self._each()

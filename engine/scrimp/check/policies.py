@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from scrimp.check.actions import check_action
 from scrimp.check.expressions import Names, Typer
+from scrimp.check.facts import resolved
 from scrimp.check.hints import ONE_CURRENCY, near
 from scrimp.check.hours import EXAMPLE, parse_hours
 from scrimp.check.report import Report
@@ -242,7 +243,7 @@ class _Checker:
             return None
         for_s = float(hold.duration.value) if hold else 0.0
         tolerating_s = float(hold.tolerating.value) if hold and hold.tolerating else 0.0
-        told = f"{expression_text(expr)} | {_resolved(found)} | {for_s} | {tolerating_s}"
+        told = f"{expression_text(expr)} | {resolved(found)} | {for_s} | {tolerating_s}"
         return Condition(found, for_s, tolerating_s, digest(told))
 
     def _priority(self) -> int:
@@ -362,8 +363,3 @@ def digest(text: str) -> str:
 def _there(found: Expression | None) -> tuple[Expression, ...]:
     assert found is None or found.type == BOOL
     return () if found is None else (found,)
-
-
-def _resolved(expression: Expression) -> str:
-    """What an expression computes, constants and parameters by value; spans left out."""
-    return re.sub(r"span=Span\(start=\d+, end=\d+\)", "", repr(expression))

@@ -3,27 +3,48 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from scrimp.check import clause_costs, costly_clauses
 from scrimp.cli._app import ExitCode
 from scrimp.cli._files import configuration
-from scrimp.cli._screen import coloured, width
+from scrimp.cli._screen import coloured, plural, width
 from scrimp.cli._session import exit_code
 from scrimp.diagnostics import Diagnostic, Severity, has_errors, render_json, render_text
 
 if TYPE_CHECKING:
     from scrimp.reload import Loaded
 
+MAX_SAMPLES = 100_000  # a day at one a second is nearly as many
+
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
+@click.option(
+    "--costs", is_flag=True, help="Show what each clause reads for a target: series, and samples of them."
+)
+@click.option(
+    "--max-samples",
+    type=click.IntRange(min=1),
+    default=MAX_SAMPLES,
+    show_default=True,
+    help="Warn of a clause that reads more samples for a target.",
+)
 @click.option("--output", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
-def command(paths: tuple[Path, ...], *, strict: bool, output: Literal["text", "json", "github"]) -> ExitCode:
+def command(
+    paths: tuple[Path, ...],
+    *,
+    strict: bool,
+    costs: bool,
+    max_samples: int,
+    output: Literal["text", "json", "github"],
+) -> ExitCode:
     """Check policies: syntax, names, types, units, tests. Works offline.
 
     PATHS are files or folders; without any, the policies of the working folder.
@@ -38,23 +59,33 @@ def command(paths: tuple[Path, ...], *, strict: bool, output: Literal["text", "j
         config.params,
         today=datetime.now(UTC).date(),
     )
-    found = loaded.diagnostics
+    read = loaded.policy_set.checked.policies if loaded.policy_set else ()
+    costly = (one for policy in read for one in costly_clauses(policy, config.interval_s, max_samples))
+    found = (*loaded.diagnostics, *costly)
+    spent = [cost for policy in read for cost in clause_costs(policy, config.interval_s)]
     if any(one.code == "SCR405" for one in found) and not loaded.sources:
         click.echo(render_text(found, colour=coloured(sys.stderr), width=width()), err=True)
         raise click.exceptions.Exit(ExitCode.WRONG)
     code = exit_code(found, strict=strict)
     if output == "json":
-        click.echo(json.dumps(_as_json(loaded, found), indent=2))
+        click.echo(
+            json.dumps({**_as_json(loaded, found), "costs": [asdict(cost) for cost in spent]}, indent=2)
+        )
     elif output == "github":
         for one in found:
             click.echo(_annotation(one))
     else:
         if found:
             click.echo(render_text(found, colour=coloured(sys.stdout), width=width()))
+        for cost in spent if costs else ():
+            reads = f"{plural(cost.series, 'field')}, {plural(cost.samples, 'sample')}"
+            click.echo(f"{cost.policy:<32} {cost.clause:<7} {reads}")
         policies = len(loaded.policy_set.checked.policies) if loaded.policy_set else 0
         if not has_errors(found):
             tests = len(loaded.policy_set.checked.tests) if loaded.policy_set else 0
-            click.echo(f"{len(loaded.sources)} files, {policies} policies, {tests} tests: fine", err=True)
+            told = f"{len(loaded.sources)} files, {policies} policies, {tests} tests"
+            warned = f"{plural(len(found), 'warning')}" if found else "fine"
+            click.echo(f"{told}: {warned}", err=True)
     raise click.exceptions.Exit(code)
 
 

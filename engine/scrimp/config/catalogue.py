@@ -44,7 +44,7 @@ def _field(name: str, field: Mapping[str, Any], currency: str) -> FieldSpec:
         None if (bound := field.get(key)) is None else float(bound) for key in ("minimum", "maximum")
     )
     unit = field.get("unit") or (currency if found.money else "")
-    return FieldSpec(name, found, field["doc"], unit, low, high)
+    return FieldSpec(name, found, field["doc"], unit, low, high, field.get("per", ""))
 
 
 def team_catalogue(source: Source, base: Catalogue) -> tuple[Catalogue | None, tuple[Diagnostic, ...]]:
@@ -103,7 +103,7 @@ class _TeamReader:
         self.named(name, path)
         if name in _ON_ALL or (known is not None and name in known.fields):
             self.tell("SCR403", f"`{name}` is a field of this kind already", self.placed.keys.get(path))
-        entries = self.map_at(path, ("type", "unit", "doc", "minimum", "maximum"), ("type", "doc"))
+        entries = self.map_at(path, ("type", "unit", "doc", "minimum", "maximum", "per"), ("type", "doc"))
         word = self.value_at((*path, "type"), str, "the name of a type")
         wanted = named_type(word, self.base.currency) if word is not None else None
         if word is not None and wanted in (None, LABELS):
@@ -115,6 +115,7 @@ class _TeamReader:
                 self.tell("SCR403", f"a {word} has no {key}", self.placed.keys.get((*path, key)))
         self.value_at((*path, "doc"), str, "a text")
         self.value_at((*path, "unit"), str, "a text")
+        self.value_at((*path, "per"), str, "the name of a field")
         return None if len(self.found) > before else _field(name, entries, self.base.currency)
 
     def named(self, name: str, path: "Path") -> None:

@@ -70,6 +70,9 @@ CODES: dict[str, Code] = {
     "SCR304": Code("a policy says too little about itself"),
     "SCR305": Code("a condition that is always true"),
     "SCR306": Code("a `disable` comment that is due or does nothing"),
+    "SCR307": Code("two policies can act on one target differently"),
+    "SCR308": Code("two policies can switch each other on"),
+    "SCR309": Code("a clause reads very many samples"),
     # 4xx configuration and reload
     "SCR401": Code("the configuration cannot be read"),
     "SCR402": Code("a key that the configuration does not have"),

@@ -18,7 +18,10 @@ CURRENCY_DEFAULT = "USD"
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One typed column of a kind. `minimum` and `maximum` are in the canonical unit; `None` is no bound."""
+    """One typed column of a kind. `minimum` and `maximum` are in the canonical unit; `None` is no bound.
+
+    `per` names the field over whose members the value is a mean: the same work on half of them doubles it.
+    """
 
     name: str
     type: Type
@@ -26,6 +29,7 @@ class FieldSpec:
     unit: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    per: str = ""
 
 
 @dataclass(frozen=True, slots=True)
