@@ -12,10 +12,11 @@ from scrimp_actions.tuning.history import (
     from_json,
     to_json,
 )
-from scrimp_actions.tuning.search import Proposal, Rejection, ladder, propose
+from scrimp_actions.tuning.search import CurvePoint, Proposal, Rejection, ladder, propose
 
 __all__ = [
     "Care",
+    "CurvePoint",
     "Cusum",
     "DriftLimits",
     "Goal",
