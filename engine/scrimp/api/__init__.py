@@ -12,7 +12,7 @@ from scrimp.api.local_jobs import JobGroup, JobRegistry, Member, ProcessId
 from scrimp.api.providers import ActionResult, Probe, Provider, Reached, Refusal
 from scrimp.api.services import CollectorFactory, ProviderFactory, Services
 from scrimp.api.work import Commit, Committed, DeadLetter, Lease, QueueCounts, WorkQueue
-from scrimp.api.workers import Control, Report, RunState, Stint, Traits, WorkerChannel
+from scrimp.api.workers import CloudNotice, Control, Report, RunState, Stint, Traits, WorkerChannel
 from scrimp.model.catalogue import (
     ActionSpec,
     Assign,
@@ -51,6 +51,7 @@ __all__ = [
     "ActionSpec",
     "Assign",
     "Checkup",
+    "CloudNotice",
     "Collected",
     "Collector",
     "CollectorFactory",

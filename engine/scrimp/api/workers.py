@@ -63,6 +63,19 @@ class Stint:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudNotice:
+    """What the cloud told a worker about its machine: `action` (`terminate`, `stop`, `hibernate`) is due at `action_at_s`.
+
+    `rebalance` without a time means a raised risk. Times are epoch seconds.
+    """
+
+    instance: str
+    action: str
+    action_at_s: float | None
+    noticed_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a worker says of itself, at `at_s` (epoch seconds). Rates are per second, latency in seconds, memory in bytes.
 
@@ -84,6 +97,7 @@ class Report:
     latency_p95_s: float | None = None
     waiting: int | None = None
     stint: Stint | None = None
+    notice: CloudNotice | None = None
     traits: Traits = field(default_factory=Traits)
 
 

@@ -35,6 +35,7 @@ NODE_FIELDS = (
     *("cpu_utilization", "memory_utilization"),
 )
 GPU_FIELDS = ("gpu_utilization", "gpu_memory_utilization")
+NOTICE_FIELDS = ("interruption_notice", "time_to_interruption", "rebalance_recommended")
 FLEET_FIELDS = ("cpu_utilization", "memory_utilization", "items_per_second", "cost_rate")
 VOLUME_FIELDS = ("size_bytes", "used", "utilization")
 
@@ -121,7 +122,11 @@ class HostCollector:
         self._gpus.look()
         gpus = bool(self._gpus.handles)
         by_kind = {
-            "node": (*NODE_FIELDS, *(("gpus", *GPU_FIELDS) if gpus else ())),
+            "node": (
+                *NODE_FIELDS,
+                *(("gpus", *GPU_FIELDS) if gpus else ()),
+                *(NOTICE_FIELDS if self._work else ()),
+            ),
             "fleet": (*FLEET_FIELDS, *(GPU_FIELDS[:1] if gpus else ())),
             "volume": VOLUME_FIELDS,
             "node_group": GROUP_FIELDS if self._work else (),
@@ -145,6 +150,7 @@ class HostCollector:
                 self._meter.look(now_s)
                 local = self._look(self._work)
                 batches += self._job_batches(local, now_s)
+                batches += self._notice_batches(local, now_s)
             except Unavailable as error:
                 unread = ("node_group", "job", "operation", "fleet.items_per_second", "fleet.cost_rate")
                 failed |= dict.fromkeys(unread, str(error))
@@ -186,6 +192,19 @@ class HostCollector:
             fields["gpus"] = [len(self._gpus.handles)]
             fields |= {name: [value] for name, value in zip(GPU_FIELDS, machine.gpus, strict=True)}
         return KindBatch("node", [self._node], fields, None, now_s)
+
+    def _notice_batches(self, local: "_Local", now_s: float) -> Sequence[KindBatch]:
+        """What the cloud told workers here about this machine; where none was told anything, nothing is known."""
+        told = [job.report.notice for job in local.jobs if job.report is not None and job.report.notice]
+        if not told:
+            return ()
+        taken = [one.action_at_s for one in told if one.action_at_s is not None]
+        fields: dict[str, list[Value]] = {
+            "interruption_notice": [bool(taken)],
+            "time_to_interruption": [min(taken) - now_s if taken else None],
+            "rebalance_recommended": [any(one.action_at_s is None for one in told) or None],
+        }
+        return (KindBatch("node", [self._node], fields, None, now_s),)
 
     def _fleet_batch(self, machine: "_Machine", local: "_Local", now_s: float) -> KindBatch:
         rates = [

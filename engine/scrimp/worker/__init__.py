@@ -5,7 +5,17 @@ Importing it costs little: the standard library and the nouns of `scrimp.api`, n
 
 from scrimp.worker.client import Worker
 from scrimp.worker.folder import FolderChannel
+from scrimp.worker.imds import Imds, ImdsWatch
 from scrimp.worker.queue import SqliteQueue
 from scrimp.worker.registry import FolderRegistry, group_from_json, group_to_json
 
-__all__ = ["FolderChannel", "FolderRegistry", "SqliteQueue", "Worker", "group_from_json", "group_to_json"]
+__all__ = [
+    "FolderChannel",
+    "FolderRegistry",
+    "Imds",
+    "ImdsWatch",
+    "SqliteQueue",
+    "Worker",
+    "group_from_json",
+    "group_to_json",
+]

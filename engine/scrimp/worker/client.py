@@ -23,15 +23,18 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from scrimp.api import Control, Report, RunState, Traits, Unavailable
+from scrimp.api import CloudNotice, Control, Report, RunState, Traits, Unavailable
 from scrimp.worker.files import read_document, replace_file
 from scrimp.worker.folder import FolderChannel, split_job
+from scrimp.worker.imds import EVERY_S, Imds, ImdsWatch
+from scrimp.worker.imds import URL as IMDS_URL
 from scrimp.worker.meter import Meter, peak_memory
 from scrimp.worker.process import identify
 from scrimp.worker.registry import JOB, WORKER_DIR
 
 CHECKPOINT_FORM = "checkpoint/1"
 PAUSE_POLL_S = 0.05
+IMDS, IMDS_EVERY_S = "SCRIMP_IMDS", "SCRIMP_IMDS_EVERY_S"
 
 
 @dataclass(slots=True)
@@ -49,6 +52,9 @@ class Worker:
     sleep: Callable[[float], None]
     _control: Control = field(default_factory=Control)
     _seen: tuple[int, int, int] | None = None
+    notices: Callable[[], CloudNotice | None] = lambda: None
+    _watch: ImdsWatch | None = None
+    _notice: CloudNotice | None = None
     _told_to_leave: bool = False
     _items: int = 0
     _progress: float | None = None
@@ -76,12 +82,15 @@ class Worker:
         root: Path | None = None,
         window_s: float = 10.0,
         report_every_s: float = 0.25,
+        notices: Callable[[], CloudNotice | None] | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> Self:
         """Take part as `group/job`, or as the launcher said where these are left out.
 
-        `state` gives what a checkpoint saves (JSON); with it the worker saves whenever it is asked to, paused too, and
+        `notices` gives what the cloud said last of the machine; without it, and with `SCRIMP_IMDS` set (`1`, or the
+        address), the instance metadata are looked at every 5 s, or every `SCRIMP_IMDS_EVERY_S`. A worker whose machine
+        is taken drains by itself. `state` gives what a checkpoint saves (JSON); with it the worker saves whenever it is asked to, paused too, and
         on leaving. `memory_limit` is in bytes, `device` what batches run on, such as "cpu". Raises `ValueError` for names that cannot be, and `Unavailable` if the
         folder cannot be written: a job that could not be controlled should not start as if it could.
         """
@@ -98,6 +107,13 @@ class Worker:
             channel, named, traits, batch_size, state, Meter(window_s), report_every_s, now=now, sleep=sleep
         )
         worker.meter.forget(now())
+        if notices is not None:
+            worker.notices = notices
+        elif os.environ.get(IMDS):
+            asked = os.environ[IMDS]
+            imds = Imds(asked if asked.startswith("http") else IMDS_URL, now)
+            worker._watch = ImdsWatch(imds, float(os.environ.get(IMDS_EVERY_S, EVERY_S)))
+            worker.notices = worker._watch.latest
         if channel is not None:
             worker._control = channel.found(named)
             last = channel.report(named)
@@ -107,6 +123,8 @@ class Worker:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._on_term)
+        if self._watch is not None:
+            self._watch.start()
         self.report_now(self._control.run_state)
         return self
 
@@ -115,6 +133,8 @@ class Worker:
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
+        if self._watch is not None:
+            self._watch.stop()
         if error is not None:
             return  # the last report stays as it is, and says to the registry that nobody took leave
         if self.state is not None:
@@ -142,10 +162,11 @@ class Worker:
     def control(self) -> Control:
         """What is wanted now. Call it before each batch: one `stat` where nothing changed. Blocks while paused.
 
-        Comes back RUNNING, or DRAINING when it is time to leave (asked by document or by SIGTERM).
+        Comes back RUNNING, or DRAINING when it is time to leave (asked by document, by SIGTERM or by the cloud).
         """
         while True:
             self._refresh()
+            self._take_notice()
             if self.checkpoint_due and self.state is not None:
                 self.checkpoint(self.state())
             wanted = self._control.run_state
@@ -243,6 +264,7 @@ class Worker:
             latency_p95_s=p95_s,
             waiting=self._waiting,
             stint=self.meter.stint,
+            notice=self._notice,
             traits=self.traits,
         )
         self._reported_at_s = now_s
@@ -253,6 +275,15 @@ class Worker:
         elapsed_s = self.now() - self._reported_at_s
         if at_once or elapsed_s >= self.report_every_s or elapsed_s < 0:
             self.report_now(run_state)
+
+    def _take_notice(self) -> None:
+        """Pass on at once what the cloud said; leave where it takes the machine. A raised risk is no reason to leave."""
+        notice = self.notices()
+        if notice is None or notice == self._notice:
+            return
+        self._notice = notice
+        self._told_to_leave = self._told_to_leave or notice.action_at_s is not None
+        self._maybe_report(RunState.DRAINING if self._told_to_leave else RunState.RUNNING, at_once=True)
 
     def _refresh(self) -> None:
         """Read the control document if it changed. One that is missing or damaged is put right with the last good one."""

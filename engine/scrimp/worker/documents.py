@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from scrimp.api import Control, ProcessId, Report, RunState, Stint, Traits
+from scrimp.api import CloudNotice, Control, ProcessId, Report, RunState, Stint, Traits
 
 _T = TypeVar("_T")
 
@@ -62,6 +62,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "progress": report.progress,
         "waiting": report.waiting,
         "stint": stint_to_json(report.stint),
+        "notice": notice_to_json(report.notice),
         "traits": {
             "process": process_to_json(traits.process),
             "operation": traits.operation,
@@ -94,6 +95,7 @@ def report_from_json(found: Mapping[str, Any]) -> Report:
         progress=_number(found, "progress"),
         waiting=_whole(found, "waiting"),
         stint=stint_from_json(found.get("stint")),
+        notice=notice_from_json(found.get("notice")),
         traits=Traits(
             process=process_from_json(traits.get("process")),
             operation=_text(traits, "operation"),
@@ -103,6 +105,32 @@ def report_from_json(found: Mapping[str, Any]) -> Report:
             deadline_at_s=_number(traits, "deadline_at_s"),
             device=_text(traits, "device"),
         ),
+    )
+
+
+def notice_to_json(notice: CloudNotice | None) -> dict[str, Any] | None:
+    """What the cloud told the worker."""
+    if notice is None:
+        return None
+    return {
+        "instance": notice.instance,
+        "action": notice.action,
+        "action_at_s": notice.action_at_s,
+        "noticed_at_s": notice.noticed_at_s,
+    }
+
+
+def notice_from_json(found: Any) -> CloudNotice | None:
+    """Read it; a report of an older worker has none. Raises `ValueError`."""
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise ValueError("notice must be an object")  # noqa: TRY004 - as above
+    return CloudNotice(
+        _text(found, "instance") or "",
+        _need(_text(found, "action"), "action"),
+        _number(found, "action_at_s"),
+        _need(_number(found, "noticed_at_s"), "noticed_at_s"),
     )
 
 

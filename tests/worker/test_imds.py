@@ -1,0 +1,174 @@
+"""Notices from the metadata service: IMDSv2 over HTTP, from the service to the worker's report and to the node's row."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from tests.servers import wait_for
+
+from scrimp.api import CloudNotice, RunState, Services, Unavailable
+from scrimp.collectors.host import HostCollector
+from scrimp.worker import FolderChannel, FolderRegistry, Imds, ImdsWatch, Worker
+from scrimp.worker.documents import report_from_json, report_to_json
+
+AT = "2026-11-25T12:02:00Z"
+AT_S = datetime.fromisoformat(AT).timestamp()
+JOB = "audio/audio-0"
+
+
+class Metadata:
+    """IMDSv2 as on an instance: a token by PUT with a time to live, 401 without a good one, 404 for what is not there."""
+
+    def __init__(self) -> None:
+        self.paths = {"instance-id": "i-1"}
+        self.token = "first"  # noqa: S105 - of a server of ours
+        self.asked: list[str] = []
+        self.broken: int | None = None
+        metadata = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                ttl = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
+                good = self.path == "/latest/api/token" and ttl.isdigit() and 1 <= int(ttl) <= 21600
+                self.answer(200 if good else 400, metadata.token)
+
+            def do_GET(self) -> None:
+                path = self.path.removeprefix("/latest/meta-data/")
+                metadata.asked.append(path)
+                if metadata.broken:
+                    self.answer(metadata.broken, "")
+                elif self.headers.get("X-aws-ec2-metadata-token") != metadata.token:
+                    self.answer(401, "")
+                elif path in metadata.paths:
+                    self.answer(200, metadata.paths[path])
+                else:
+                    self.answer(404, "")
+
+            def answer(self, status: int, text: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def take(self, action: str = "terminate", time: str = AT) -> None:
+        self.paths["spot/instance-action"] = json.dumps({"action": action, "time": time})
+
+
+@pytest.fixture
+def metadata() -> Iterator[Metadata]:
+    made = Metadata()
+    threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def imds(metadata: Metadata) -> Imds:
+    return Imds(metadata.url, lambda: AT_S - 118)
+
+
+def test_nothing_until_noticed_then_action_and_time(metadata: Metadata) -> None:
+    one = imds(metadata)
+    assert one.look() is None
+    metadata.paths["events/recommendations/rebalance"] = json.dumps({"noticeTime": AT})
+    assert one.look() == CloudNotice("i-1", "rebalance", None, AT_S - 118)
+    metadata.take()
+    assert one.look() == CloudNotice("i-1", "terminate", AT_S, AT_S - 118)
+    assert metadata.asked.count("instance-id") == 1
+
+
+def test_a_token_that_has_run_out_is_replaced(metadata: Metadata) -> None:
+    one = imds(metadata)
+    assert one.look() is None
+    metadata.token = "second"  # noqa: S105 - as above
+    metadata.take()
+    assert one.look() is not None
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", '{"action": "stop"}', '{"action": "stop", "time": "soon"}'])
+def test_what_cannot_be_read_is_no_notice(said: str, metadata: Metadata) -> None:
+    metadata.paths["spot/instance-action"] = said
+    with pytest.raises(Unavailable, match="cannot be read"):
+        imds(metadata).look()
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_a_service_that_refuses_is_unavailable(status: int, metadata: Metadata) -> None:
+    metadata.broken = status
+    with pytest.raises(Unavailable, match=f"answers {status}"):
+        imds(metadata).look()
+
+
+def test_a_machine_without_the_service_has_no_notice() -> None:
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        Imds("http://127.0.0.1:9").look()
+    with ImdsWatch(Imds("http://127.0.0.1:9"), 0.01) as watch:
+        assert watch.latest() is None
+
+
+def test_a_worker_says_what_it_was_told_and_leaves(metadata: Metadata, tmp_path: Path) -> None:
+    channel = FolderChannel(tmp_path)
+    with (
+        ImdsWatch(imds(metadata), 0.01) as watch,
+        Worker.join(
+            group="audio", job="audio-0", root=tmp_path, report_every_s=1000.0, notices=watch.latest
+        ) as worker,
+    ):
+        assert worker.control().run_state is RunState.RUNNING
+        metadata.paths["events/recommendations/rebalance"] = json.dumps({"noticeTime": AT})
+        wait_for(lambda: watch.latest() is not None, "the rebalance signal is seen")
+        assert worker.control().run_state is RunState.RUNNING, "a raised risk is no reason to leave"
+        assert channel.report(JOB).notice.action == "rebalance"
+        metadata.take("stop")
+        wait_for(lambda: watch.latest().action == "stop", "the notice is seen")
+        assert worker.control().run_state is RunState.DRAINING
+        report = channel.report(JOB)
+        assert report.notice == CloudNotice("i-1", "stop", AT_S, AT_S - 118)
+        assert report_from_json(report_to_json(report)) == report
+        assert worker.control().run_state is RunState.DRAINING, "and it does not come back"
+
+
+def test_the_environment_turns_it_on(
+    metadata: Metadata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIMP_IMDS", metadata.url)
+    monkeypatch.setenv("SCRIMP_IMDS_EVERY_S", "0.01")
+    metadata.take()
+    with Worker.join(group="audio", job="audio-0", root=tmp_path) as worker:
+        wait_for(lambda: worker.control().run_state is RunState.DRAINING, "the notice is seen")
+
+
+def test_a_report_of_an_older_worker_has_no_notice(tmp_path: Path) -> None:
+    with Worker.join(group="audio", job="audio-0", root=tmp_path):
+        written = report_to_json(FolderChannel(tmp_path).report(JOB))
+    del written["notice"]
+    assert report_from_json(written).notice is None
+    with pytest.raises(ValueError, match="notice must be an object"):
+        report_from_json(written | {"notice": "soon"})
+
+
+def test_the_node_s_row_says_when_it_is_taken(tmp_path: Path) -> None:
+    registry = FolderRegistry(tmp_path)
+    channel = FolderChannel(registry.worker_dir)
+    services = Services(lambda: AT_S, lambda _: None, tmp_path, channel=channel, jobs=registry)
+    host = HostCollector({"node": "here"}, services)
+    told = CloudNotice("i-1", "terminate", AT_S, AT_S - 118)
+    with Worker.join(group="audio", job="audio-0", root=registry.worker_dir, notices=lambda: told) as worker:
+        worker.control()
+        batches = host.collect(AT_S - 100, deadline_s=5).batches
+    (fields,) = (one.fields for one in batches if "interruption_notice" in one.fields)
+    assert fields["interruption_notice"] == [True]
+    assert fields["time_to_interruption"] == [pytest.approx(100)]
+    assert not any("interruption_notice" in one.fields for one in host.collect(AT_S, deadline_s=5).batches)
