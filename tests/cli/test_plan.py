@@ -94,3 +94,63 @@ def test_bad_policies_and_bad_usage_are_refused(scrimp: Shell, folder: Path) -> 
     assert "gpu_utilisation" in ran.err
     assert scrimp("plan", "--snapshot", "now.json", "--policies", "nowhere").code == 2
     assert scrimp("plan", "--snapshot", "now.json", "--mode-cap", "full").code == 2
+
+
+def _fleet(count: int) -> str:
+    rows = [{"name": f"group-{at:03}", "size": 4, "gpu_utilization": 0.05} for at in range(count)]
+    rows += [{"name": f"dark-{at:03}", "size": 4} for at in range(count)]
+    return json.dumps({"scrimp": "snapshot/1", "at": "2026-11-23T12:00:00Z", "kinds": {"node_group": rows}})
+
+
+def test_people_see_the_first_of_each_verdict_and_how_many_more(scrimp: Shell, folder: Path) -> None:
+    """A terminal is no place for thousands of blocks; `--all` and JSON have them."""
+    (folder / "now.json").write_text(_fleet(30))
+    text = scrimp("plan", "--snapshot", "now.json").out
+    assert "… and 10 more act: --all shows them" in text
+    assert "… and 10 more unknown: --all shows them" in text
+    assert text.count("scale_down: size 4 -> 2  saving unknown") == 20
+    assert text.splitlines()[-1] == "30 act, 30 unknown, 0 false; saves $0.00/h"
+    whole = scrimp("plan", "--snapshot", "now.json", "--all").out
+    assert whole.count("scale_down: size 4 -> 2") == 30
+    assert "more" not in whole
+    assert (
+        len(json.loads(scrimp("plan", "--snapshot", "now.json", "--output", "json").out)["decisions"]) == 60
+    )
+
+
+def test_acts_come_first(scrimp: Shell, folder: Path) -> None:
+    """What will be done is what a reader looks for."""
+    (folder / "now.json").write_text(_fleet(1))
+    lines = scrimp("plan", "--snapshot", "now.json").out.splitlines()
+    assert [line.split()[0] for line in lines if line[:1].isalpha()] == ["act", "unknown"]
+
+
+def test_markdown_is_a_table_in_which_nothing_is_markup(scrimp: Shell, folder: Path) -> None:
+    """A target's name is not the review's own text."""
+    (folder / "now.json").write_text(SNAPSHOT.replace("audio-a", "a|b<img>*x*"))
+    ran = scrimp("plan", "--snapshot", "now.json", "--output", "markdown")
+    heading, _, summary, _, head, rule, act, unknown = ran.out.splitlines()
+    assert heading == "### Plan at 2026-11-23T12:00:00Z"
+    assert summary == "**1 act, 1 unknown, 1 false; saves $15.00/h**"
+    assert head.count("|") == rule.count("|") == 7
+    assert act.startswith(
+        r"| act | `shrink_idle` | node\_group/a\|b&lt;img>\*x\* | scale\_down: size 10 -> 5 | saves $15.00/h |"
+    )
+    assert unknown.startswith("| unknown |")
+
+
+def test_the_whole_plan_goes_to_a_file(scrimp: Shell, folder: Path) -> None:
+    """The same JSON, whatever is shown."""
+    shown = scrimp("plan", "--snapshot", "now.json", "--output", "json").out
+    assert scrimp("plan", "--snapshot", "now.json", "--out", "plan.json").out.startswith("act ")
+    assert json.loads((folder / "plan.json").read_text("utf-8")) == json.loads(shown)
+    ran = scrimp("plan", "--snapshot", "now.json", "--out", "nowhere/plan.json")
+    assert (ran.code, ran.out) == (3, "")
+    assert "cannot write" in ran.err
+
+
+def test_long_names_stay_within_the_columns(scrimp: Shell, folder: Path) -> None:
+    """A name without a space is broken rather than left to run over."""
+    (folder / "now.json").write_text(SNAPSHOT.replace("audio-a", "a" * 200))
+    ran = scrimp("plan", "--snapshot", "now.json")
+    assert max(len(line) for line in ran.out.splitlines()) <= 80

@@ -18,8 +18,8 @@ from scrimp.cli._demo_conclusions import QUIET, RUSH, measured
 from scrimp.cli._demo_figures import Figures, Moment
 from scrimp.cli._demo_stage import CRITICAL, SIZE, WAITING, WORKER, Stage, spare_cores
 from scrimp.cli._demo_view import View
+from scrimp.cli._plan_views import as_text
 from scrimp.cli._screen import show
-from scrimp.cli.plan import as_text
 from scrimp.config import Config, Section
 from scrimp.daemon import Alarm, Daemon, Ticked, Told, Unloadable, compose
 from scrimp.model.plan import Plan
