@@ -9,12 +9,13 @@ from scrimp.api.collectors import Collector
 from scrimp.api.local_jobs import JobRegistry
 from scrimp.api.providers import Provider
 from scrimp.api.workers import WorkerChannel
-from scrimp.model.catalogue import ActionSpec
+from scrimp.model.catalogue import ActionSpec, Catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches."""
+    """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches,
+    and the catalogue of kinds and fields."""
 
     now: Callable[[], float]
     sleep: Callable[[float], None]
@@ -23,6 +24,7 @@ class Services:
     currency: str = "USD"
     allow_run_command: bool = False
     jobs: JobRegistry | None = None
+    catalogue: Catalogue | None = None
 
 
 class ProviderFactory(Protocol):

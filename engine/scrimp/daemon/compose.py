@@ -91,6 +91,7 @@ def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], N
         currency=config.currency,
         allow_run_command=config.allow_run_command,
         jobs=registry,
+        catalogue=catalogue,
     )
     providers, bad_providers = build_providers(config, services)
     collectors, bad_collectors = build_collectors(config, services, catalogue)
