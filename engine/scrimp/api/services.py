@@ -15,7 +15,8 @@ from scrimp.model.catalogue import ActionSpec, Catalogue
 @dataclass(frozen=True, slots=True)
 class Services:
     """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches,
-    and the catalogue of kinds and fields."""
+    and the catalogue of kinds and fields.
+    """
 
     now: Callable[[], float]
     sleep: Callable[[float], None]
