@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrimp.costs.colocate import ShareRules, crowded, pack_by_series
 
+relaxed = settings(deadline=None)  # a busy machine is no failure
+
 RULES = ShareRules()
 
 
+@relaxed
 @given(st.integers(0, 12), st.integers(0, 10**6), st.floats(0.2, 1.0))
 def test_every_job_has_one_device_and_no_shared_device_breaks_a_rule(jobs, seed, most):
     rng = np.random.default_rng(seed)

@@ -90,15 +90,10 @@ def after_oom(size: float, peak: float, *, factor: float = 1.2, least: float = 1
 
 def _rank(count: int, quantile: float, confidence: float) -> int | None:
     """The smallest k with P(Bin(count, quantile) < k) >= confidence, or `None` if there is none up to `count`."""
-    above = quantile**count  # P(Bin = count): all peaks below the quantile
-    if 1 - above < confidence:
-        return None
-    # From the top down: `above` is P(Bin >= k), by the ratio of neighbouring terms.
-    rank, term = count, above
-    while rank > 1:
-        term *= rank / (count - rank + 1) * (1 - quantile) / quantile
-        if 1 - (above + term) < confidence:
-            break
-        above += term
-        rank -= 1
-    return rank
+    drawn = np.arange(1, count + 1)
+    # ln of P(Bin = k) from that of k - 1, so that nothing underflows on the way.
+    steps = np.log((count - drawn + 1) / drawn) + math.log(quantile / (1 - quantile))
+    logs = count * math.log1p(-quantile) + np.concatenate(([0.0], np.cumsum(steps)))
+    below = np.cumsum(np.exp(logs))  # P(Bin < k) stands at k - 1
+    rank = int(np.searchsorted(below, confidence)) + 1
+    return rank if rank <= count else None
