@@ -2,8 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ import click
 
 from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
+from scrimp.cli._progress import progress
 from scrimp.cli._screen import write_json
 from scrimp.diagnostics import did_you_mean
 from scrimp.history import VERSIONS, FocusSettings, History, HistoryError, open_history, write_focus
@@ -106,8 +106,8 @@ def command(*, output: Form, out: Path | None, store: Path | None, **asked: Any)
                 FocusSettings(asked["focus_version"], allocated=asked["focus_allocated"]),
             )
             return ExitCode.DONE
-        with _progress() as progress:
-            report = make_report(history, ask, now_s, progress)
+        with progress("rows of usage") as told:
+            report = make_report(history, ask, now_s, told)
     except HistoryError as error:
         raise Failed(f"{error} (scrimp explain {error.code})") from error
     _write(report, output, by, out)
@@ -117,15 +117,15 @@ def command(*, output: Form, out: Path | None, store: Path | None, **asked: Any)
 def _focus(history: History, ask: Ask, now_s: float, out: Path | None, settings: FocusSettings) -> None:
     if out is None or out.suffix not in (".csv", ".parquet"):
         raise Wrong("`--output focus` needs `--out FILE.csv` or `--out FILE.parquet`")
-    with _progress() as progress:
+    with progress("days") as told:
         days = list(steps(ask.question.period, DAY_S))
 
-        def told() -> Iterator[tuple[Period, CostGroups]]:
+        def watched() -> Iterator[tuple[Period, CostGroups]]:
             for day, groups in focus_days(history, ask, now_s):
-                progress(days.index(day) + 1, len(days))
+                told(days.index(day) + 1, len(days))
                 yield day, groups
 
-        sums = write_focus(out, told(), settings)
+        sums = write_focus(out, watched(), settings)
     total = ", ".join(f"{decimal(micro)} {currency}" for currency, micro in sorted(sums.items()))
     click.echo(f"FOCUS {settings.version} written to {out}: {total or 'no rows'}", err=True)
 
@@ -164,20 +164,6 @@ def _known(name: str) -> str:
         hint = f"did you mean `{near}`?" if near else "there are " + ", ".join(GROUPED)
         raise Wrong(f"there is no dimension `{name}`: {hint}")
     return name
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, on a terminal only and for long work only."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _all: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - on a terminal only
-    from rich.progress import Progress  # noqa: PLC0415 - as above
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("rows of usage", total=None)
-        yield lambda done, every: bar.update(task, completed=done, total=every)
 
 
 def _write(report: Report, output: Form, by: Sequence[str], out: Path | None) -> None:

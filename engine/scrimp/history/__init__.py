@@ -11,6 +11,7 @@ from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
 from scrimp.history.focus_columns import VERSIONS, Version, columns_of
 from scrimp.history.history import Extent, History, open_history
 from scrimp.history.hours import Span
+from scrimp.history.imports import Imported, import_bill
 from scrimp.history.keep import Retention, compact, expire
 from scrimp.history.keeper import MEASURED, Keeper, roll_hour
 from scrimp.history.query import Limits
@@ -29,6 +30,7 @@ __all__ = [
     "Folder",
     "History",
     "HistoryError",
+    "Imported",
     "Keeper",
     "Limits",
     "Part",
@@ -42,6 +44,7 @@ __all__ = [
     "day_of",
     "done_table",
     "expire",
+    "import_bill",
     "open_history",
     "read_pieces",
     "roll_hour",

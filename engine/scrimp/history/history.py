@@ -86,15 +86,21 @@ class History:
         return self.folder.files("usage", source, span.from_s, span.to_s)
 
     def spend(self, source: str, span: Span) -> Mapping[tuple[int, str], int]:
-        """What was billed by hour (epoch seconds) and currency, in millionths; hours without any row are not there."""
+        """What was billed by hour (epoch seconds) and currency, in millionths; hours without any row are not there.
+
+        A charge of many hours is spread over them.
+        """
         files = self.usage_files(source, span)
         if not files:
             return {}
         with self.folder.reading(), connect(self.folder.root, self.limits) as link:
             rows = run(
                 link,
-                f"""SELECT start_s // 3600 * 3600 AS hour, CAST(currency AS VARCHAR), sum(billed_micro)::BIGINT FROM {scan(files)}
-                WHERE start_s >= ? AND start_s < ? GROUP BY ALL""",
+                f"""SELECT hour * 3600, currency, sum((micro * (least(end_s, (hour + 1) * 3600) - start_s) // (end_s - start_s)
+                  - micro * (greatest(start_s, hour * 3600) - start_s) // (end_s - start_s))::BIGINT)::BIGINT
+                FROM (SELECT *, unnest(range(start_s // 3600, (end_s - 1) // 3600 + 1)) AS hour FROM (
+                  SELECT start_s, end_s, CAST(currency AS VARCHAR) AS currency, sum(billed_micro)::HUGEINT AS micro
+                  FROM {scan(files)} WHERE start_s >= ? AND start_s < ? GROUP BY ALL)) GROUP BY ALL""",
                 [span.from_s, span.to_s],
             ).fetchall()
         return {(int(hour), str(currency)): int(total) for hour, currency, total in rows}

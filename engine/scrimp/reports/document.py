@@ -44,6 +44,8 @@ def _currency(report: Report, currency: str) -> dict[str, Any]:
     figures, doubt = report.figures, report.figures.doubts.get(currency)
     parts = figures.total(currency)
     outlook = next((one for one in report.outlooks if one.currency == currency), None)
+    measured = parts[0] - (doubt.not_measured_micro if doubt else 0)
+    found = None if outlook is None else outlook.trend
     return {
         "currency": currency,
         "total": _money(sum(parts)),
@@ -51,10 +53,13 @@ def _currency(report: Report, currency: str) -> dict[str, Any]:
         "not_measured": _money(doubt.not_measured_micro if doubt else 0),
         "unpriced_node_hours": round(doubt.unpriced_hours, 3) if doubt else 0.0,
         "node_hours": round(doubt.node_hours, 3) if doubt else 0.0,
-        "workload_efficiency": _ratio(parts[0], parts[0] + parts[1]),
-        "fleet_efficiency": _ratio(parts[0], sum(parts)),
+        "workload_efficiency": _ratio(measured, measured + parts[1]),
+        "fleet_efficiency": _ratio(measured, sum(parts)),
         "before": None if outlook is None or outlook.before_micro is None else _money(outlook.before_micro),
         "forecast": None if outlook is None else _forecast(outlook),
+        "trend": None
+        if found is None
+        else {"per_week": found.relative, "p": found.p_value, "weeks": found.weeks},
         "breakdowns": {name: rows(groups, currency) for name, groups in figures.breakdowns.items()},
         "asked": rows(figures.asked, currency),
         "over_time": rows(figures.over_time, currency),

@@ -1,20 +1,28 @@
 """A report put together: what the history has of a period, split, summed, compared and looked ahead from."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 from scrimp.costs import (
     BillShares,
+    ForecastRules,
+    SpendSeries,
+    Trend,
     UnitCost,
+    backtest,
+    forecast,
+    trend,
     unit_costs,
 )
 from scrimp.history import FOCUS_BY, MEASURED, History, Span, read_pieces
 from scrimp.model.costs import CostGroups, PriceBook
-from scrimp.model.usage import Period
+from scrimp.model.usage import MICRO, Period
 from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, sums_of
 from scrimp.reports.periods import DAY_S, HOUR_S, steps
 
@@ -34,6 +42,7 @@ class Ask:
     label: str | None = None
     book: PriceBook = field(default_factory=lambda: PriceBook({}))
     shares: BillShares = field(default_factory=BillShares)
+    rules: ForecastRules = field(default_factory=ForecastRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class Outlook:
     spent_micro: int
     rest: Band | None
     before_micro: int | None
+    trend: Trend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,38 @@ def _outlook(
     length_s = min(now_s, period.end_s) - period.start_s
     before = [a for hour, a in mine.items() if period.start_s - length_s <= hour < period.start_s]
     whole = mine and min(mine) <= period.start_s - length_s
-    return Outlook(currency, spent, None, sum(before) if whole else None)
+    spend = spend_series(mine, int(min(now_s, period.end_s) // HOUR_S) * HOUR_S, currency)
+    found = None if spend is None else trend(daily(spend))
+    return Outlook(
+        currency, spent, _band(spend, period, now_s, ask.rules), sum(before) if whole else None, found
+    )
+
+
+def spend_series(hours: Mapping[int, int], end_s: int, currency: str) -> SpendSeries | None:
+    """Spend by hour up to `end_s`; hours without rows are not known. `None` before the first whole day of it."""
+    start_s = min((hour for hour in hours if hour < end_s), default=end_s)
+    if end_s - start_s < DAY_S:
+        return None
+    amounts = np.array([hours.get(hour, np.nan) for hour in range(start_s, end_s, HOUR_S)], dtype=np.float64)
+    return SpendSeries(start_s, HOUR_S, amounts, currency)
+
+
+def daily(spend: SpendSeries) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Whole days, counted back from the end; one with an hour that is not known is not known."""
+    days = len(spend.amounts_micro) // 24
+    hours = spend.amounts_micro[len(spend.amounts_micro) - 24 * days :]
+    found: np.ndarray[tuple[int], np.dtype[np.float64]] = hours.reshape(days, 24).sum(axis=1)
+    return found
+
+
+def _band(spend: SpendSeries | None, period: Period, now_s: float, rules: ForecastRules) -> Band | None:
+    """What will be spent from the end of the series to that of the period."""
+    if spend is None or now_s >= period.end_s:
+        return None
+    rest_s = period.end_s - spend.end_s
+    found = forecast(backtest(spend, max(1, -(-rest_s // DAY_S)), rules), rest_s)
+    low, mid, high = (round(one.amount * MICRO) for one in (found.low, found.mid, found.high))
+    return Band(low, mid, high, found.errors, found.coverage, found.level_since_s)
 
 
 def focus_days(history: History, ask: Ask, now_s: float) -> Iterator[tuple[Period, CostGroups]]:

@@ -11,6 +11,7 @@ from scrimp.reports.report import Outlook, Report
 
 WIDTH = 80
 ROWS = 10
+CLEAR = 0.05  # the doubt up to which a trend is named; beyond it is told that there is none
 NAMES = {"used": "used", "workload_idle": "workload idle", "pool_idle": "pool idle", "overhead": "overhead"}
 UNSTATED = "(none)"
 
@@ -50,10 +51,11 @@ def _currency(report: Report, currency: str) -> Iterator[str]:
         yield _total(f"  {NAMES[name]}", micro, total, currency)
         if name == "used" and doubt is not None and doubt.not_measured_micro:
             yield _total("    of it not measured", doubt.not_measured_micro, total, currency)
-    if parts[0] + parts[1] > 0:
+    measured = parts[0] - (doubt.not_measured_micro if doubt is not None else 0)
+    if measured + parts[1] > 0 and total > 0:
         yield (
-            f"efficiency: of work {parts[0] / (parts[0] + parts[1]):.0%} of what it was given,"
-            f" of the fleet {parts[0] / total:.0%} of the bill"
+            f"efficiency: work used {measured / (measured + parts[1]):.0%} of what it was given,"
+            f" and {measured / total:.0%} of the bill"
         )
     if doubt is not None and doubt.unpriced_hours > 0:
         yield (
@@ -90,6 +92,10 @@ def _outlook(outlook: Outlook) -> Iterator[str]:
         )
         yield f"{'forecast to the end':<26}{mid:>20}   80 % band {low} to {high}"
         yield f"{'':<26}{'':>20}   {held}"
+    if outlook.trend is not None and outlook.trend.weeks >= 3:
+        found = outlook.trend
+        said = "no clear trend" if found.p_value > CLEAR else f"{found.relative:+.1%} a week"
+        yield f"{'trend':<26}{said:>20}   over {found.weeks} weeks, p = {found.p_value:.2f}"
     if outlook.before_micro:
         change = spent / outlook.before_micro - 1
         yield f"{'as long before':<26}{money(outlook.before_micro, outlook.currency):>20} {change:+7.1%}"

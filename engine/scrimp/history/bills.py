@@ -1,0 +1,159 @@
+"""What the columns of a bill mean: FOCUS 1.0 to 1.3, the legacy AWS cost and usage report, and CUR 2.0.
+
+A `Form` maps a file's columns to the few that usage is made of, as SQL over texts. Costs are effective (amortised: what a
+commitment bought is spread over its use) or billed (as invoiced).
+
+Sources: the FOCUS specification's columns; the AWS data dictionaries of the legacy report and of `COST_AND_USAGE_REPORT`
+(CUR 2.0); for amortised AWS costs the rule by line item type of the AWS Well-Architected cost dashboards.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from scrimp.history.query import named, quoted
+
+Source = Literal["focus", "cur"]
+Basis = Literal["effective", "billed"]
+
+_GPU_TYPE = r"(^|[^a-z0-9])(p[2-9][a-z]*|g[2-9][a-z]*|gr[0-9]+|trn[0-9]+[a-z]*)\.[0-9a-z]+"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How to read one file. Each text but `source` is an SQL expression that gives a text, `start` and `end` RFC 3339."""
+
+    source: Source
+    name: str
+    start: str
+    end: str
+    cost: str
+    currency: str
+    node: str
+    instance_type: str
+    purchase_option: str
+    resource: str
+    labels: str
+    job: str = "''"
+    operation: str = "''"
+
+
+def form_of(columns: Sequence[str], basis: Basis) -> Form | None:
+    """The form of a file with these columns, by the column that only it has; `None` for no bill that is known."""
+    there = set(columns)
+    if {"ChargePeriodStart", "ChargePeriodEnd"} <= there and _focus_cost(basis) in there:
+        return _focus(there, basis)
+    if "lineItem/UsageStartDate" in there:
+        return _cur(there, basis, "legacy AWS cost and usage report")
+    if "line_item_usage_start_date" in there:
+        return _cur(there, basis, "AWS CUR 2.0")
+    return None
+
+
+def _focus_cost(basis: Basis) -> str:
+    return "EffectiveCost" if basis == "effective" else "BilledCost"
+
+
+def _focus(there: set[str], basis: Basis) -> Form:
+    def text(name: str) -> str:
+        return f"coalesce({named(name)}, '')" if name in there else "''"
+
+    service, kind = text("ServiceName"), text("ResourceType")
+    resource = f"""CASE
+      WHEN lower({service}) IN ('gpu', 'cpu', 'memory', 'storage') THEN lower({service})
+      WHEN {text("ServiceCategory")} = 'Storage' THEN 'storage'
+      WHEN {text("ServiceCategory")} IN ('Compute', 'AI and Machine Learning')
+        THEN CASE WHEN regexp_matches(lower({kind}), {quoted(_GPU_TYPE)}) THEN 'gpu' ELSE 'cpu' END
+      ELSE 'other' END"""
+    option = f"""CASE {text("PricingCategory")} WHEN 'Standard' THEN 'on_demand' WHEN 'Dynamic' THEN 'spot'
+      WHEN 'Committed' THEN 'reserved' ELSE '' END"""
+    return Form(
+        *("focus", "FOCUS", text("ChargePeriodStart"), text("ChargePeriodEnd"), text(_focus_cost(basis))),
+        currency=text("BillingCurrency"),
+        node=text("ResourceId"),
+        instance_type=kind,
+        purchase_option=option,
+        resource=resource,
+        labels=text("Tags"),
+        job=text("x_Job"),
+        operation=text("x_Operation"),
+    )
+
+
+def _cur(there: set[str], basis: Basis, name: str) -> Form:
+    legacy = "lineItem/UsageStartDate" in there
+
+    def column(group: str, item: str) -> str:
+        """A column by the legacy report's two words, such as `lineItem` and `UsageAmount`; nothing where it is not."""
+        full = f"{group}/{item}" if legacy else f"{_snake(group)}_{_snake(item)}"
+        return f"coalesce({named(full)}, '')" if full in there else "''"
+
+    kind = column("lineItem", "LineItemType")
+    usage, product = column("lineItem", "UsageType"), column("lineItem", "ProductCode")
+    instance, family = column("product", "instanceType"), column("product", "productFamily")
+    option = f"""CASE WHEN {usage} LIKE '%SpotUsage%' THEN 'spot'
+      WHEN {kind} IN ('DiscountedUsage', 'SavingsPlanCoveredUsage', 'RIFee', 'SavingsPlanRecurringFee') THEN 'reserved'
+      WHEN {instance} <> '' THEN 'on_demand' ELSE '' END"""
+    resource = f"""CASE
+      WHEN {kind} IN ('Tax', 'Credit', 'Refund', 'Fee', 'RIFee', 'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee') THEN 'other'
+      WHEN {instance} <> '' THEN CASE WHEN regexp_matches(lower({instance}), {quoted(_GPU_TYPE)}) THEN 'gpu' ELSE 'cpu' END
+      WHEN {family} LIKE '%Storage%' OR {usage} LIKE '%EBS:%' OR {product} = 'AmazonS3' THEN 'storage'
+      ELSE 'other' END"""
+    cost = column("lineItem", "UnblendedCost")
+    if basis == "effective":
+        cost = _amortised(column, kind, cost)
+    return Form(
+        *("cur", name, column("lineItem", "UsageStartDate"), column("lineItem", "UsageEndDate"), cost),
+        currency=column("lineItem", "CurrencyCode"),
+        node=column("lineItem", "ResourceId"),
+        instance_type=instance,
+        purchase_option=option,
+        resource=resource,
+        labels=_tags(there, legacy=legacy),
+    )
+
+
+def _amortised(column: Callable[[str, str], str], kind: str, plain: str) -> str:
+    def number(group: str, item: str) -> str:
+        return f"TRY_CAST(nullif({column(group, item)}, '') AS DECIMAL(38, 12))"
+
+    def sum_of(*parts: str) -> str:
+        return f"CAST({' + '.join(f'coalesce({one}, 0)' for one in parts)} AS VARCHAR)"
+
+    commitment = number("savingsPlan", "TotalCommitmentToDate")
+    used = number("savingsPlan", "UsedCommitment")
+    idle = (
+        number("reservation", "UnusedAmortizedUpfrontFeeForBillingPeriod"),
+        number("reservation", "UnusedRecurringFee"),
+    )
+    return f"""CASE {kind}
+      WHEN 'SavingsPlanCoveredUsage' THEN {column("savingsPlan", "SavingsPlanEffectiveCost")}
+      WHEN 'SavingsPlanRecurringFee' THEN {sum_of(commitment, f"-{used}")}
+      WHEN 'SavingsPlanNegation' THEN '0' WHEN 'SavingsPlanUpfrontFee' THEN '0'
+      WHEN 'DiscountedUsage' THEN {column("reservation", "EffectiveCost")}
+      WHEN 'RIFee' THEN {sum_of(*idle)}
+      WHEN 'Fee' THEN CASE WHEN {column("reservation", "ReservationARN")} <> '' THEN '0' ELSE {plain} END
+      ELSE {plain} END"""
+
+
+def _tags(there: set[str], *, legacy: bool) -> str:
+    """Tags as a JSON text, without AWS's mark of who made them (`user:` or `user_`)."""
+    if not legacy:
+        return (
+            "regexp_replace(coalesce(resource_tags, ''), '\"user_', '\"', 'g')"
+            if "resource_tags" in there
+            else "''"
+        )
+    names = sorted(one for one in there if one.startswith("resourceTags/user:"))
+    if not names:
+        return "''"
+    pairs = ", ".join(
+        f"{quoted(one.removeprefix('resourceTags/user:'))}, nullif({named(one)}, '')" for one in names
+    )
+    return f"CAST(json_object({pairs}) AS VARCHAR)"
+
+
+def _snake(word: str) -> str:
+    """`UsageStartDate` as `usage_start_date`, `ReservationARN` as `reservation_a_r_n`, as AWS does it."""
+    found = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in word)
+    return found.removeprefix("_")
