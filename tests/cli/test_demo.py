@@ -89,3 +89,16 @@ def test_without_policies_nothing_acts(tmp_path: Path) -> None:
     told = _demo("--policies", str(tmp_path))
     assert "done by policies: nothing" in told
     assert "intent" not in told
+
+
+def test_spot_capacity_is_played_to_its_end() -> None:
+    """A hundredth of the work: the daemon, its policies, the runner and the queue are the real ones."""
+    line = [Path(sys.executable).with_name("scrimp"), "demo", "spot", "--samples", "200000"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "200,000 samples committed" in done.stdout
+    assert "each once, none lost" in done.stdout
+    assert "spot_when_cheap_and_calm: audio moves to spot" in done.stdout
+    assert "records, sound" in done.stdout
+    assert max(len(one) for one in done.stdout.splitlines()) <= 80

@@ -17,7 +17,7 @@ from random import Random
 from scrimp.api import Throttled, WorkQueue
 from scrimp_actions.spot.cloud import LaunchRequest, Purchase
 from scrimp_actions.spot.hands import FLEET_TAG, MEMBER_TAG, FleetHands
-from scrimp_actions.spot.member import Gone, Notice, Rebalance, Rules, Running, State, Step, StepKind
+from scrimp_actions.spot.member import Notice, Rebalance, Rules, Running, State, Step, StepKind
 from scrimp_actions.spot.members import Changes, Entry, MemberBook
 from scrimp_actions.spot.runner import Answer, Heard, Pace, Runner
 from scrimp_actions.spot.simulated import SimulatedWorkers, Work
@@ -124,6 +124,7 @@ class _Drill:
         self.open_book = book
         self.tally = Tally()
         self.workers = SimulatedWorkers(FLEET, queue, plan.work, rng, cloud.is_alive)
+        cloud.on_end = self.workers.end
         self.agenda: list[tuple[float, int, Callable[[], None]]] = []
         self.sequence = 0
         self.now_s = 0.0
@@ -178,8 +179,6 @@ class _Drill:
             self.workers.start(event.instance, event.at_s)
             life_s = self.rng.expovariate(1.0 / self.plan.life_s)
             self.at(self.now_s + life_s, lambda: self.interrupt(event.instance))
-        elif isinstance(event, Gone):
-            self.workers.end(event.instance, event.at_s)
         if isinstance(event, (Notice, Rebalance)) or self.runner is not None:
             self.letters.append(event)  # what is only a change of state is seen by looking, too
 
@@ -244,8 +243,6 @@ class _Drill:
         self.letters += seen.events
         if seen.orphans:
             self.cloud.terminate(seen.orphans, deadline_s=1.0)
-            for instance in seen.orphans:
-                self.workers.end(instance, self.now_s)
 
     def wrote(self, changes: Changes) -> None:
         """A hand-over after its time, unless the controller was down when it should have begun."""
@@ -317,10 +314,7 @@ class _Hands:
             drill.tally.late_steps += now_s > ends.taken_s
         if step.kind is not StepKind.LAUNCH and drill.rng.random() < drill.plan.failing:
             return Answer(done=False)
-        before = {made.id for made in drill.cloud.alive()} if step.kind is StepKind.SWEEP else set()
         answer = self.hands.carry_out(step, entry, now_s)
-        for instance in before - {made.id for made in drill.cloud.alive()}:
-            drill.workers.end(instance, now_s)
         if answer is not None:
             self.due_s.pop(step.key, None)
         return answer

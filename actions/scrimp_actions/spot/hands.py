@@ -82,7 +82,7 @@ class FleetHands:
         if not launched.instances:
             return NOT_DONE
         made = launched.instances[0]
-        return Answer(done=True, instance=made.id, pool=made.pool)
+        return Answer(done=True, instance=made.id, pool=made.pool, bought=made.purchase.value)
 
     def _sweep(self, entry: Entry, now_s: float) -> Answer:
         """End all that bears the member's tag, its own instance included, and free what its workers held."""

@@ -18,10 +18,11 @@ from scrimp.api import Unavailable
 from scrimp_actions.spot.member import Member
 
 SCHEMA_VERSION = 1
+DAY_S = 86400.0
 _SCHEMA = """
 CREATE TABLE members (name TEXT PRIMARY KEY, fleet TEXT, slot INTEGER, generation INTEGER, successor TEXT, pool TEXT,
-  doc TEXT) WITHOUT ROWID;
-CREATE TABLE slots (fleet TEXT, slot INTEGER, generation INTEGER, moved_s REAL, PRIMARY KEY (fleet, slot)) WITHOUT ROWID;
+  bought TEXT, doc TEXT) WITHOUT ROWID;
+CREATE TABLE slots (fleet TEXT, slot INTEGER, generation INTEGER, moves TEXT, PRIMARY KEY (fleet, slot)) WITHOUT ROWID;
 CREATE TABLE notes (name TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
 """
 
@@ -30,7 +31,8 @@ CREATE TABLE notes (name TEXT PRIMARY KEY, doc TEXT) WITHOUT ROWID;
 class Entry:
     """A member with its place. Members of one `slot` follow each other; `generation` grows and never comes twice.
 
-    `successor` is the member that takes or took its place, empty before there is one; `pool` where its instance is.
+    `successor` is the member that takes or took its place, empty before there is one; `pool` is where its instance is,
+    `bought` how it was paid for (`spot`, `on_demand`), both empty before there is one.
     """
 
     member: Member
@@ -39,6 +41,7 @@ class Entry:
     generation: int
     successor: str = ""
     pool: str = ""
+    bought: str = ""
 
     @property
     def name(self) -> str:
@@ -53,10 +56,14 @@ def member_name(fleet: str, slot: int, generation: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in a fleet: the generation that it was given last, and when it last moved on purpose (-inf: never)."""
+    """A place in a fleet: the generation that it was given last, and when it moved on purpose within the last day."""
 
     generation: int
-    moved_s: float
+    moves: tuple[float, ...] = ()
+
+    def moved(self, now_s: float) -> Slot:
+        """The place after one more move; what is older than a day is forgotten."""
+        return Slot(self.generation, (*(at_s for at_s in self.moves if at_s > now_s - DAY_S), now_s))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +100,17 @@ class MemberBook:
         """All members that are not cleaned up, by name."""
         with self._guarded():
             rows = self._link.execute(
-                "SELECT doc, fleet, slot, generation, successor, pool FROM members ORDER BY name"
+                "SELECT doc, fleet, slot, generation, successor, pool, bought FROM members ORDER BY name"
             ).fetchall()
         return [Entry(Member.from_json(json.loads(doc)), *rest) for doc, *rest in rows]
 
     def slots(self) -> dict[tuple[str, int], Slot]:
         """All places that ever were."""
         with self._guarded():
-            rows = self._link.execute("SELECT fleet, slot, generation, moved_s FROM slots").fetchall()
+            rows = self._link.execute("SELECT fleet, slot, generation, moves FROM slots").fetchall()
         return {
-            (fleet, slot): Slot(generation, moved_s if moved_s is not None else float("-inf"))
-            for fleet, slot, generation, moved_s in rows
+            (fleet, slot): Slot(generation, tuple(json.loads(moves)))
+            for fleet, slot, generation, moves in rows
         }
 
     def note(self, name: str) -> Any:
@@ -118,16 +125,15 @@ class MemberBook:
             self._link.execute("BEGIN IMMEDIATE")
             try:
                 self._link.executemany(
-                    "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?, ?)", _rows(changes.entries)
+                    "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _rows(changes.entries)
                 )
                 self._link.executemany(
                     "DELETE FROM members WHERE name=?", [(name,) for name in changes.ended]
                 )
                 for (fleet, slot), one in (changes.slots or {}).items():
-                    moved_s = one.moved_s if one.moved_s != float("-inf") else None
                     self._link.execute(
                         "INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?)",
-                        (fleet, slot, one.generation, moved_s),
+                        (fleet, slot, one.generation, json.dumps(one.moves)),
                     )
                 for name, note in (changes.notes or {}).items():
                     self._link.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(note)))
@@ -146,7 +152,7 @@ class MemberBook:
                 raise Unavailable(f"the members cannot be read or written: {error}") from error
 
 
-def _rows(entries: Iterable[Entry]) -> list[tuple[str, str, int, int, str, str, str]]:
+def _rows(entries: Iterable[Entry]) -> list[tuple[str, str, int, int, str, str, str, str]]:
     return [
         (
             one.name,
@@ -155,6 +161,7 @@ def _rows(entries: Iterable[Entry]) -> list[tuple[str, str, int, int, str, str, 
             one.generation,
             one.successor,
             one.pool,
+            one.bought,
             json.dumps(one.member.to_json()),
         )
         for one in entries

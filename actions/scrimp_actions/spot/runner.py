@@ -55,11 +55,12 @@ class Hands(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a step came to. A launch names its instance and the pool that it is in."""
+    """What a step came to. A launch names its instance, the pool that it is in, and how it was bought."""
 
     done: bool
     instance: str = ""
     pool: str = ""
+    bought: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,8 @@ class Runner:
         member = Member(
             entry.name, State.RUNNING, since_s=now_s, now_s=now_s, instance=instance, on_demand=on_demand
         )
-        entry = replace(entry, member=member, pool=pool)
+        bought = "on_demand" if on_demand else "spot"
+        entry = replace(entry, member=member, pool=pool, bought=bought)
         self._write([entry], (), {(fleet, slot): place})
         return entry
 
@@ -158,7 +160,7 @@ class Runner:
             heir, place = self._next(entry.fleet, entry.slot, now_s, on_demand=on_demand)
             made.append(heir)
             changed.append(replace(entry, successor=heir.name))
-            places[entry.fleet, entry.slot] = replace(place, moved_s=now_s)
+            places[entry.fleet, entry.slot] = place.moved(now_s)
         self._write([*made, *changed], (), places)
         return made
 
@@ -270,7 +272,7 @@ class Runner:
             return
         entry = self.entries.get(name)
         if answer.pool and entry is not None:
-            self.entries[name] = replace(entry, pool=answer.pool)
+            self.entries[name] = replace(entry, pool=answer.pool, bought=answer.bought)
         self._events.append((name, Done(now_s, key, answer.instance) if answer.done else Failed(now_s, key)))
 
     def _replace(self, entry: Entry, step: Step, now_s: float) -> None:
@@ -284,7 +286,7 @@ class Runner:
     # ---- what is kept ----
 
     def _next(self, fleet: str, slot: int, now_s: float, *, on_demand: bool) -> tuple[Entry, Slot]:
-        before = self.slots.get((fleet, slot), Slot(0, -math.inf))
+        before = self.slots.get((fleet, slot), Slot(0))
         place = replace(before, generation=before.generation + 1)
         name = member_name(fleet, slot, place.generation)
         entry = Entry(Member(name), fleet, slot, place.generation)

@@ -9,7 +9,7 @@ there.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -71,7 +71,7 @@ class Bill:
 
 
 class TraceCloud:
-    """The cloud. `traces` by pool, all starting at `start_s` on the virtual clock."""
+    """The cloud. `traces` by pool, all starting at `start_s` on the virtual clock; `on_end` hears of each end."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class TraceCloud:
         self.faults = faults
         self.now_s = start_s
         self.bill = Bill()
+        self.on_end: Callable[[str, float], None] = lambda _name, _at_s: None
         self._currency = currency
         self._start_s = start_s
         self._rng = rng
@@ -267,6 +268,7 @@ class TraceCloud:
         self._ended_s[name] = at_s
         self._taken_s.pop(name, None)
         self._charge(made, at_s)
+        self.on_end(name, at_s)
 
     def _charge(self, made: Instance, until_s: float) -> None:
         """Add an instance to the bill: by the second, at the price of each tick."""

@@ -9,7 +9,7 @@ from scrimp.api.access import Checkup, Examined, Health, Permission, Permitted
 from scrimp.api.collectors import Collected, Collector, KindBatch, Refilling, SeriesBatch, Waking
 from scrimp.api.errors import OutsideError, Refused, TargetGone, Throttled, Unavailable
 from scrimp.api.local_jobs import JobGroup, JobRegistry, Member, ProcessId
-from scrimp.api.providers import ActionResult, Probe, Provider, Reached, Refusal
+from scrimp.api.providers import ActionResult, Continuing, Figuring, Probe, Provider, Reached, Refusal
 from scrimp.api.services import CollectorFactory, ProviderFactory, Services
 from scrimp.api.work import Commit, Committed, DeadLetter, Lease, QueueCounts, WorkQueue
 from scrimp.api.workers import CloudNotice, Control, Report, RunState, Stint, Traits, WorkerChannel
@@ -57,12 +57,14 @@ __all__ = [
     "CollectorFactory",
     "Commit",
     "Committed",
+    "Continuing",
     "Control",
     "DeadLetter",
     "Direction",
     "Effect",
     "Examined",
     "FieldSpec",
+    "Figuring",
     "Health",
     "JobGroup",
     "JobRegistry",

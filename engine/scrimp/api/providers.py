@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scrimp.model.decision import PlannedAction, Value
 
@@ -58,3 +58,23 @@ class Provider(Protocol):
 
     def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:
         """Did it happen? Asked at start-up for an intent without outcome. Reads only."""
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A provider whose acts go on after `apply` has returned, such as a drain. The daemon drives it, and owns its clock."""
+
+    def carry_on(self, now_s: float) -> float | None:
+        """Go on with what was begun, as far as it goes without waiting. When to be called again at the latest (epoch seconds).
+
+        Called by one thread, after each tick and when that time has come; what must survive a restart is on the disk
+        before it is done. May raise `OutsideError`, and is called again then.
+        """
+
+
+@runtime_checkable
+class Figuring(Protocol):
+    """A provider that can put figures beside the line that its `plan` gives, for programs that read plans."""
+
+    def figures(self, action: PlannedAction) -> Mapping[str, Value]:
+        """What the move rests on, such as a price and its age; units end the names. Reads only. May raise `OutsideError`."""

@@ -1,21 +1,24 @@
 """What the daemon hands to a plug-in, and the objects that entry points name."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from scrimp.api.collectors import Collector
 from scrimp.api.local_jobs import JobRegistry
 from scrimp.api.providers import Provider
+from scrimp.api.work import WorkQueue
 from scrimp.api.workers import WorkerChannel
-from scrimp.model.catalogue import ActionSpec, Catalogue
+from scrimp.model.catalogue import ActionSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches,
-    and the catalogue of kinds and fields.
+    """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches.
+
+    `queue` opens the work queue of a name, made with so many items where it is not there yet. `shared` is one dictionary for all plug-ins of a daemon, for what a provider
+    and a collector of one package have in common.
     """
 
     now: Callable[[], float]
@@ -25,7 +28,8 @@ class Services:
     currency: str = "USD"
     allow_run_command: bool = False
     jobs: JobRegistry | None = None
-    catalogue: Catalogue | None = None
+    queue: Callable[[str, int], WorkQueue] | None = None
+    shared: dict[str, Any] = field(default_factory=dict)
 
 
 class ProviderFactory(Protocol):

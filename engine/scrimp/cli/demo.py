@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-STORIES = ("local",)
+STORIES = ("local", "spot")
 DEFAULT = "local"
 
 
@@ -32,4 +32,4 @@ class Stories(click.Group):
 
 @click.group(cls=Stories)
 def command() -> None:
-    """See scrimp at work: real workers of this machine (`local`, the default)."""
+    """See scrimp at work: real workers of this machine (`local`, the default), or spot capacity on a virtual clock (`spot`)."""

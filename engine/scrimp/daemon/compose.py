@@ -23,7 +23,7 @@ from scrimp.model.policy import STALE_DEFAULT_INTERVALS
 from scrimp.plugins import build_collectors, build_providers, load_actions
 from scrimp.reload import PolicyFolder, load_policies
 from scrimp.store import ROWS, SOURCES, visit_store
-from scrimp.worker import FolderChannel, FolderRegistry
+from scrimp.worker import FolderChannel, FolderRegistry, open_queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], N
         currency=config.currency,
         allow_run_command=config.allow_run_command,
         jobs=registry,
-        catalogue=catalogue,
+        queue=partial(open_queue, config.store / "queues"),
     )
     providers, bad_providers = build_providers(config, services)
     collectors, bad_collectors = build_collectors(config, services, catalogue)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from scrimp.api import Waking
+from scrimp.api import Continuing, Waking
 from scrimp.compile import PolicySet
 from scrimp.daemon.compose import Parts, Remembered
 from scrimp.daemon.historian import Historian, open_historian
@@ -20,6 +20,7 @@ from scrimp.store import ROWS, Entry, Store
 
 PRUNE_EVERY_S = 3600.0
 SETTLE_LOOK_S = 0.5  # how soon to look again at files that change
+GO_ON_S = (0.05, 5.0)  # how soon at the least to go on with what providers began, and how soon after an error
 
 Told = Ticked | Reloaded | Rejected | Diagnostic | tuple[Outcome, ...]
 
@@ -91,6 +92,7 @@ class Daemon:
         self._now = parts.services.now
         self._pruned_s = float("-inf")
         self._historian: Historian | None = None
+        self._stuck: dict[str, str] = {}
         self._ticker = Ticker(
             parts.world(Remembered(rows=store.load_memory(ROWS))),
             parts.providers,
@@ -135,7 +137,29 @@ class Daemon:
         self._tell(ticked)
         for trouble in self._historian.tick(ticked) if self._historian is not None else ():
             self._tell(trouble)
+        self.carry_on()
         return ticked
+
+    def carry_on(self) -> float:
+        """Let providers go on with what they began; seconds until the first of them wants to again."""
+        now_s, (least_s, after_error_s) = self._now(), GO_ON_S
+        wait_s = float("inf")
+        for provider in self.parts.providers:
+            if not isinstance(provider, Continuing):
+                continue
+            try:
+                due_s = provider.carry_on(now_s)
+            except Exception as error:  # noqa: BLE001 - a stranger's code must not end the loop
+                due_s = now_s + after_error_s
+                said = str(error) or type(error).__name__
+                if self._stuck.get(provider.name) != said:
+                    self._tell(Diagnostic("SCR706", f"provider `{provider.name}` could not go on: {said}"))
+                self._stuck[provider.name] = said
+            else:
+                self._stuck.pop(provider.name, None)
+            if due_s is not None:
+                wait_s = min(wait_s, max(due_s - now_s, least_s))
+        return wait_s
 
     def preview(self) -> Plan:
         """What the next tick would conclude, with all that was seen so far. Nothing is written and nothing done."""
@@ -165,6 +189,7 @@ class Daemon:
             left_s = began_s + interval_s - now_s
             if not 0.0 < left_s <= interval_s:
                 return
+            left_s = min(left_s, self.carry_on())
             if self.alarm.sleep(min(left_s, SETTLE_LOOK_S) if self.parts.folder.pending else left_s):
                 return
 

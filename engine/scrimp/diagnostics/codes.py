@@ -96,6 +96,7 @@ CODES: dict[str, Code] = {
     "SCR703": Code("an action was not done by its deadline"),
     "SCR704": Code("an action failed"),
     "SCR705": Code("it is not known what an action came to"),
+    "SCR706": Code("a provider could not go on with what it began"),
     # 8xx store and audit
     "SCR801": Code("the audit log cannot be written"),
     "SCR802": Code("another engine runs on this state folder"),

@@ -6,7 +6,7 @@ Importing it costs little: the standard library and the nouns of `scrimp.api`, n
 from scrimp.worker.client import Worker
 from scrimp.worker.folder import FolderChannel
 from scrimp.worker.imds import Imds, ImdsWatch
-from scrimp.worker.queue import SqliteQueue
+from scrimp.worker.queue import SqliteQueue, open_queue
 from scrimp.worker.registry import FolderRegistry, group_from_json, group_to_json
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Worker",
     "group_from_json",
     "group_to_json",
+    "open_queue",
 ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from scrimp.api import Commit, Committed, DeadLetter, Lease, QueueCounts, Unavailable
+from scrimp.worker.folder import safe_name
 
 SCHEMA_VERSION = 1
 FRESH = 1 << 62
@@ -330,3 +331,12 @@ class SqliteQueue:
                 yield
             except sqlite3.Error as error:
                 raise Unavailable(f"the work queue cannot be used: {error}") from error
+
+
+def open_queue(folder: Path, name: str, items: int, *, durable: bool = True) -> SqliteQueue:
+    """The queue of a name in a folder, made with so many items where it is not there yet. Raises `Unavailable`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"cannot make {folder}: {error.strerror}") from error
+    return SqliteQueue.holding(folder / f"{safe_name(name)}.db", items, durable=durable)

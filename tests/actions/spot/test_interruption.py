@@ -23,6 +23,7 @@ from scrimp_actions.spot import (
 )
 from scrimp_actions.spot.member import (
     Clock,
+    Dismiss,
     Done,
     Event,
     Failed,
@@ -82,6 +83,35 @@ def test_the_straight_way() -> None:
     assert member.state is State.GONE  # its replacement is not confirmed yet
     member, _ = finish(member, 1121.0, StepKind.REPLACE)
     assert member.state is State.CLEANED
+
+
+def test_a_dismissed_member_leaves_in_order_and_nothing_takes_its_place() -> None:
+    """A move, or a smaller fleet: batch, checkpoint and leases as with a notice, and no wait for the cloud's word."""
+    member, steps = advance(running(), Dismiss(1000.0, 1300.0), RULES)
+    assert kinds(steps) == [StepKind.STOP_WORK]
+    for kind in (StepKind.STOP_WORK, StepKind.FINISH_BATCH, StepKind.CHECKPOINT, StepKind.RETURN_LEASES):
+        member, _ = finish(member, 1001.0, kind)
+    member, steps = finish(member, 1002.0, StepKind.DEREGISTER)
+    assert kinds(steps) == [StepKind.SWEEP]
+    member, _ = finish(member, 1003.0, StepKind.SWEEP)
+    assert member.state is State.CLEANED
+    assert StepKind.REPLACE not in dict(member.asked)
+
+
+def test_a_member_that_is_dismissed_before_it_runs_is_swept_at_once() -> None:
+    """A move that is called off must leave nothing behind, whether or not the launch went through."""
+    member, (launch,) = request("m", 0.0, RULES)
+    member, steps = advance(member, Dismiss(5.0, 100.0), RULES)
+    assert kinds(steps) == [StepKind.SWEEP]
+    member, _ = advance(member, Done(6.0, launch.key, "i-1"), RULES)  # the answer comes too late
+    member, _ = finish(member, 7.0, StepKind.SWEEP)
+    assert member.state is State.CLEANED
+
+
+def test_a_lost_member_that_was_dismissed_is_not_replaced() -> None:
+    member, _ = advance(running(), Dismiss(1000.0, 1300.0), RULES)
+    member, steps = advance(member, Gone(1010.0, "i-1"), RULES)
+    assert kinds(steps) == [StepKind.REVOKE_LEASES]
 
 
 def test_notices_of_all_channels_count_once() -> None:

@@ -1,0 +1,257 @@
+"""The provider of managed fleets, over the simulated cloud: sizes, moves, rescues, refusals, and a life after a kill."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from scrimp.api import Continuing, Direction, Figuring, PlannedAction, Provider, Refusal, Services
+from scrimp.testing import ManualClock
+from scrimp.testing.contract import ProviderContract
+from scrimp.worker import open_queue
+from scrimp_actions.spot import State
+from scrimp_actions.spot.cloud import LaunchRequest, Purchase
+from scrimp_actions.spot.fleet_provider import FleetProvider
+from scrimp_actions.spot.hands import MEMBER_TAG
+from scrimp_actions.spot.trace import build_collector, build_provider, shared_key
+from scrimp_actions.spot.trace_world import TraceWorld
+
+CONFIG = {
+    "name": "trace",
+    "size": 4,
+    "max_size": 8,
+    "items": 100_000,
+    "seed": 1,
+    "hours": 12.0,
+    "look_s": 10.0,
+    "plan_s": 10.0,
+    # pools that are never lost by themselves: what is tested brings its own losses
+    "climate": {"up_mean_s": 1e9, "down_mean_s": 1.0, "share_storm": 0.0},
+}
+
+
+@dataclass
+class Town:
+    """The world with its provider, on a manual clock."""
+
+    folder: Path
+    clock: ManualClock
+    provider: FleetProvider
+    world: TraceWorld
+
+    @classmethod
+    def build(cls, **more: object) -> "Town":
+        folder, clock = Path(mkdtemp()), ManualClock()
+        services = Services(
+            clock.now,
+            clock.sleep,
+            folder,
+            queue=lambda name, items: open_queue(folder / "queues", name, items, durable=False),
+        )
+        provider = build_provider({**CONFIG, **more}, services)
+        return cls(folder, clock, provider, services.shared[shared_key("trace")][0])
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        until_s = self.clock.at_s + seconds
+        due_s = self.clock.at_s
+        while self.clock.at_s < until_s:
+            self.clock.at_s = max(self.clock.at_s, min(due_s, self.world.next_s() or until_s, until_s))
+            self.world.advance(self.clock.at_s)
+            due_s = self.provider.carry_on(self.clock.at_s) or until_s
+
+    def bought(self) -> list[str]:
+        return sorted(made.purchase.value for made in self.world.cloud.alive())
+
+    def apply(self, action: PlannedAction, key: str = "k") -> object:
+        live = self.provider.revalidate(action, deadline_s=1.0)
+        if isinstance(live, Refusal):
+            return live
+        return self.provider.apply(live, key=key, deadline_s=1.0)
+
+
+def act(name: str, target: str = "node_group/audio", after=None, **args) -> PlannedAction:
+    return PlannedAction(name, target, args, None, Direction.NEUTRAL, {}, after or {}, None)
+
+
+def test_a_fleet_comes_up_moves_to_spot_and_back() -> None:
+    """Each move keeps the fleet at work: never fewer members that work than wanted."""
+    town = Town.build()
+    town.run(200.0)
+    assert town.bought() == ["on_demand"] * 4
+    town.apply(act("switch_to_spot"), "k1")
+    least = 4
+    for _ in range(60):
+        town.run(10.0)
+        working = [one for one in town.provider.manager.members("audio") if one.member.state is State.RUNNING]
+        least = min(least, len(working))
+    assert town.bought() == ["spot"] * 4
+    pools = {made.pool for made in town.world.cloud.alive()}
+    assert len(pools) >= 2  # the diversification floor
+    assert least == 4
+    town.apply(act("switch_to_on_demand"), "k2")
+    town.run(600.0)
+    assert town.bought() == ["on_demand"] * 4
+    assert town.world.workers.redone.total_s == 0.0  # who was let go ended its batch
+
+
+def test_sizes_follow_and_keep_to_the_bounds() -> None:
+    town = Town.build()
+    town.run(100.0)
+    town.apply(act("scale_up", after={"size": 6.0}), "k1")
+    town.run(100.0)
+    assert len(town.bought()) == 6
+    town.apply(act("scale_down", after={"size": 2.0}), "k2")
+    town.run(600.0)
+    assert len(town.bought()) == 2
+    assert isinstance(town.apply(act("scale_up", after={"size": 9.0}), "k3"), Refusal)
+    assert isinstance(town.apply(act("scale_down", after={"size": 2.0}), "k4"), Refusal)
+    town.apply(act("request_capacity", count=1.0), "k5")
+    town.run(100.0)
+    assert len(town.bought()) == 3
+
+
+def test_a_rescue_replaces_and_hands_over_within_its_time() -> None:
+    """The worker gets nothing more at once; its successor works before the instance is gone."""
+    town = Town.build(purchase_option="spot")
+    town.run(300.0)
+    victim = town.world.cloud.alive()[0]
+    town.world.cloud.interrupt(victim.id, town.clock.at_s + 120.0)
+    rescue = act("rescue", f"node/{victim.id}", budget=120.0)
+    assert town.provider.handles(rescue)
+    town.apply(rescue)
+    assert town.world.queue.take(f"audio/{victim.id}", town.clock.at_s, leases=1, items=1, lease_s=9.0) == ()
+    assert isinstance(town.provider.revalidate(rescue, deadline_s=1.0), Refusal)  # it is leaving already
+    town.run(118.0)
+    entry = town.provider.manager.runner.entries[victim.tags[MEMBER_TAG]]
+    assert entry.member.state is State.HANDED_OVER
+    assert town.provider.manager.runner.entries[entry.successor].member.state is State.RUNNING
+    town.run(200.0)
+    assert len(town.bought()) == 4
+    assert not town.provider.handles(rescue)
+    assert town.world.workers.redone.total_s == 0.0
+
+
+def test_without_capacity_a_move_is_called_off_and_the_fleet_works_on() -> None:
+    town = Town.build(instances=0)
+    town.run(100.0)
+    town.apply(act("switch_to_spot"))
+    town.run(1200.0)
+    assert town.bought() == ["on_demand"] * 4
+    wish = town.provider.manager.wishes["audio"]
+    assert wish.purchase is Purchase.SPOT
+    assert wish.back is not None
+    assert wish.back.due_s > town.clock.at_s
+
+
+def test_what_was_wanted_survives_a_restart() -> None:
+    """A new provider on the same folder goes on: no second fleet, and the move is finished."""
+    town = Town.build()
+    town.run(100.0)
+    town.apply(act("switch_to_spot"))
+    town.run(5.0)
+    manager = town.provider.manager
+    again = replace(
+        town.provider,
+        manager=type(manager)(
+            manager.specs, manager.means, manager.book, manager.pools, manager.rules, manager.beat
+        ),
+    )
+    town.provider = again
+    town.run(600.0)
+    assert town.bought() == ["spot"] * 4
+
+
+def test_orphans_are_swept() -> None:
+    """An instance with our tag that no member answers for is ended by looking."""
+    town = Town.build()
+    town.run(100.0)
+    entry = town.provider.manager.members("audio")[0]
+    town.world.cloud.launch(
+        LaunchRequest(
+            "stray", (entry.pool,), 1, Purchase.ON_DEMAND, {"scrimp:fleet": "trace", MEMBER_TAG: "x"}
+        ),
+        deadline_s=1.0,
+    )
+    assert len(town.bought()) == 5
+    town.run(200.0)
+    assert len(town.bought()) == 4
+
+
+def test_plans_show_the_figures() -> None:
+    """Pool, price and its age, expected life, saving, break-even: for people and for programs."""
+    town = Town.build()
+    town.run(100.0)
+    action = act("switch_to_spot")
+    line = town.provider.plan(action)
+    for part in (
+        "move 4 of 4 members to spot",
+        "p3.2xlarge:us-east-1",
+        "/h (for",
+        "expected to last",
+        "saves",
+        "breaks even after",
+    ):
+        assert part in line
+    figures = town.provider.figures(action)
+    assert set(figures) >= {
+        "pool",
+        "price_per_hour",
+        "price_age_s",
+        "expected_life_s",
+        "saving_per_hour",
+        "break_even_s",
+    }
+    victim = town.world.cloud.alive()[0]
+    rescue = town.provider.plan(act("rescue", f"node/{victim.id}"))
+    assert "stop its work" in rescue
+    assert "checkpoint by 95 s" in rescue
+    assert isinstance(town.provider, Continuing)
+    assert isinstance(town.provider, Figuring)
+
+
+def test_the_collector_sees_what_the_world_is() -> None:
+    """Rows for markets, nodes, the fleet and its jobs; a notice shows on its node."""
+    town = Town.build(purchase_option="spot")
+    services = Services(
+        town.clock.now,
+        town.clock.sleep,
+        town.folder,
+        shared={shared_key("trace"): (town.world, town.provider.manager)},
+    )
+    collector = build_collector({"name": "trace"}, services)
+    town.run(300.0)
+    victim = town.world.cloud.alive()[0]
+    town.world.cloud.interrupt(victim.id, town.clock.at_s + 120.0)
+    town.run(10.0)
+    batches = {batch.kind: batch for batch in collector.collect(town.clock.at_s, deadline_s=1.0).batches}
+    assert len(batches["spot_market"].names) == 4
+    nodes = batches["node"]
+    row = list(nodes.names).index(victim.id)
+    assert nodes.fields["interruption_notice"][row] is True
+    left_s = nodes.fields["time_to_interruption"][row]
+    assert isinstance(left_s, float)
+    assert 100.0 < left_s < 120.0
+    assert batches["node_group"].fields["purchase_option"] == ["spot"]
+    assert len(batches["job"].names) == 4
+    covered = set(collector.covers())
+    assert {(kind, field) for kind, batch in batches.items() for field in batch.fields} <= covered
+
+
+def test_a_collector_without_its_world_says_so() -> None:
+    clock = ManualClock()
+    with pytest.raises(ValueError, match="no provider of type `trace`"):
+        build_collector({"name": "trace"}, Services(clock.now, clock.sleep, Path(mkdtemp())))
+
+
+class TestContract(ProviderContract):
+    """What every provider keeps to."""
+
+    def provider(self) -> Provider:
+        town = Town.build()
+        town.run(100.0)
+        return town.provider
+
+    def action(self) -> PlannedAction:
+        return act("switch_to_spot")
