@@ -1,6 +1,8 @@
 """Batch-size tuning: history in, proposal out, with reasons. Pure arithmetic; whoever calls it does the measuring."""
 
+from scrimp_actions.tuning.arrange import ladder
 from scrimp_actions.tuning.drift import Cusum, DriftLimits, length_shift, watch
+from scrimp_actions.tuning.explain import CurvePoint, Proposal, Rejection
 from scrimp_actions.tuning.goal import Care, Goal
 from scrimp_actions.tuning.history import (
     History,
@@ -12,7 +14,7 @@ from scrimp_actions.tuning.history import (
     from_json,
     to_json,
 )
-from scrimp_actions.tuning.search import CurvePoint, Proposal, Rejection, ladder, propose
+from scrimp_actions.tuning.search import propose
 
 __all__ = [
     "Care",

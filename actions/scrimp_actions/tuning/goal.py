@@ -35,19 +35,25 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Care:
-    """How the tuner looks. The defaults were chosen on public tables of batch size against latency; no split was held out."""
+    """How the tuner looks.
+
+    The defaults were chosen on half of the families (a model on a GPU) of public tables of batch size against
+    latency; `benchmarks/tuning.py` reports both halves, and curves of other shapes.
+    """
 
     min_observations: int = 10
     max_looks: int = 5
     interval: float = 0.03
-    stop_gain: float = 0.001
+    stop_gain: float = 0.0015
     max_sizes: int = 10
     break_chance: float = 0.02
     tolerance: float = 0.02
     noise: float = 0.05
     noise_weight: float = 2.0
     hopeless: float = 0.01
+    blurred: float = 0.15
     max_growth: float | None = None
+    memory_growth: float = 8.0
     min_weight: float = 0.05
     half_life_s: float = HALF_LIFE_S
 

@@ -7,11 +7,13 @@ old figure counts less and less and is forgotten in the end. The sums are plain 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import isnan, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
 HALF_LIFE_S = 14 * 86400.0
 
 
@@ -97,39 +99,62 @@ class Point:
 History = Mapping[Workload, Mapping[Setting, Point]]
 
 
-def _mean(values: "np.ndarray[Any, Any]", weights: "np.ndarray[Any, Any]") -> float | None:
-    """Weighted mean of the values that were measured."""
-    known = ~np.isnan(values)
-    return float(np.average(values[known], weights=weights[known])) if known.any() else None
+def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_s: float) -> list[Point]:
+    """Fold rows to a point for each group, all groups at once; rows without progress count as errors only.
 
+    `sizes` [g] are the batches of the groups, `groups` [n] the group of each row, `figures` [9, n] its numbers.
+    """
+    order = np.argsort(groups, kind="stable")
+    of = groups[order]
+    starts = np.flatnonzero(np.r_[True, of[1:] != of[:-1]])
+    at_s, n, latency, rate, tail, spread, memory, watts, errors = figures[:, order]
 
-def _point(setting: Setting, rows: list[Observation], half_life_s: float) -> Point:
-    """Fold the rows of one setting; rows without progress count as errors only."""
-    at_s, n, latency, rate, tail, spread, memory, watts, errors = np.array(
-        list(zip(*rows, strict=True))[2:], dtype=float
-    )
-    now_s = float(at_s.max())
-    w = 0.5 ** ((now_s - at_s) / half_life_s)
+    def total(values: Floats) -> Floats:
+        return np.add.reduceat(values, starts)
+
+    now_s = np.maximum.reduceat(at_s, starts)
+    w = 0.5 ** ((now_s[of] - at_s) / half_life_s)
     good = (rate > 0) & (n > 0)
-    wg = w[good]
-    total = float(wg.sum())
-    period = np.log(setting.batch / rate[good])
-    mean = float(np.average(period, weights=wg)) if total else 0.0
-    seen = np.where(np.isnan(tail), latency, tail)[good]
-    ratio = np.log(np.maximum(seen, 1e-12)) - period
-    told = bool(total) and not np.isnan(spread[good]).any()
-    return Point(
+    wg = np.where(good, w, 0.0)
+    weight = total(wg)
+    over = np.maximum(weight, 1e-300)
+    period = np.log(sizes[of] / np.where(good, rate, sizes[of]))
+    mean = total(wg * period) / over
+    ratio = np.log(np.maximum(np.where(np.isnan(tail), latency, tail), 1e-12)) - period
+    told = (weight > 0) & (total((good & np.isnan(spread)).astype(float)) == 0)
+    within = total(np.where(good & ~np.isnan(spread), (wg * spread) ** 2 / np.maximum(n, 1.0), 0.0))
+    peak = np.maximum.reduceat(np.where(np.isnan(memory), -np.inf, memory), starts)
+    powered = np.where(np.isnan(watts), 0.0, wg)
+    power = total(powered * np.nan_to_num(watts)) / np.maximum(total(powered), 1e-300)
+    columns = (
         now_s,
-        total,
+        weight,
         mean,
-        float((wg * (period - mean) ** 2).sum()),
-        float((wg**2 * spread[good] ** 2 / n[good]).sum()) if told else -1.0,
-        float(np.average(ratio, weights=wg)) if total else 0.0,
-        None if np.isnan(memory).all() else float(np.nanmax(memory)),
-        _mean(watts[good], wg) if total else None,
-        float((w * n).sum()),
-        float((w * errors).sum()),
+        total(wg * (period - mean[of]) ** 2),
+        np.where(told, within, -1.0),
+        total(np.where(good, wg * ratio, 0.0)) / over,
+        np.where(np.isfinite(peak), peak, np.nan),
+        np.where(total(powered) > 0, power, np.nan),
+        total(w * n),
+        total(w * errors),
     )
+    return [
+        Point(
+            at,
+            seen,
+            log_s,
+            spread_,
+            inside,
+            rest,
+            None if isnan(most) else most,
+            None if isnan(watt) else watt,
+            tried,
+            lost,
+        )
+        for at, seen, log_s, spread_, inside, rest, most, watt, tried, lost in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
+    ]
 
 
 def _merge(a: Point, b: Point, half_life_s: float) -> Point:
@@ -155,15 +180,38 @@ def _merge(a: Point, b: Point, half_life_s: float) -> Point:
     )
 
 
+def _column(values: tuple[float | None, ...]) -> Floats:
+    """Figures as floats, NaN where there is none; most columns are full or empty, and those are quick."""
+    if values[0] is None and values.count(None) == len(values):
+        return np.full(len(values), np.nan)
+    try:
+        return np.fromiter(values, float, len(values))
+    except TypeError:
+        return np.array(values, dtype=float)
+
+
+class _Numbers(dict[tuple[Workload, Setting], int]):
+    """Numbers keys in the order in which they are first asked for."""
+
+    def __missing__(self, key: tuple[Workload, Setting]) -> int:
+        """The next number."""
+        self[key] = len(self)
+        return self[key]
+
+
 def fold(history: History, rows: Iterable[Observation], half_life_s: float = HALF_LIFE_S) -> History:
     """History with the rows added; the one given stays as it was."""
-    groups: dict[tuple[Workload, Setting], list[Observation]] = {}
-    for row in rows:
-        groups.setdefault(row[:2], []).append(row)
     grown = {workload: dict(points) for workload, points in history.items()}
-    for (workload, setting), group in groups.items():
+    columns = list(zip(*rows, strict=True))
+    if not columns:
+        return grown
+    numbers = _Numbers()
+    keys = zip(*columns[:2], strict=True)
+    groups = np.fromiter(map(numbers.__getitem__, keys), np.intp, len(columns[0]))
+    sizes = np.array([setting.batch for _, setting in numbers], dtype=float)
+    figures = np.vstack([_column(column) for column in columns[2:]])
+    for (workload, setting), new in zip(numbers, _points(sizes, groups, figures, half_life_s), strict=True):
         points = grown.setdefault(workload, {})
-        new = _point(setting, group, half_life_s)
         old = points.get(setting)
         points[setting] = _merge(old, new, half_life_s) if old is not None else new
     return grown

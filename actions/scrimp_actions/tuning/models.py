@@ -1,7 +1,7 @@
 """What a size that was not measured may cost: a Bayesian average over latency shapes, in logs.
 
 Each particle is a shape of the p-norm family of AdaptDL (Qiao et al., "Pollux", OSDI 2021, section 4.1): flat, then
-linear, with a knee and a sharpness, some with a steeper end (caches, memory). What the shapes miss is a Gaussian
+linear, with a knee and a sharpness, some with a steeper end or a cliff (caches, memory). What the shapes miss is a Gaussian
 process with an exponential kernel (Rasmussen & Williams, "Gaussian Processes for Machine Learning", 4.2.1), whose
 amplitude is averaged over too: smooth curves need few looks, rough ones get more. Part of the prior on the amplitude
 stays in force whatever was seen, so that a dip between two smooth points is never ruled out.
@@ -11,6 +11,7 @@ The unknown level of a curve is marginalised by a wide constant in the kernel.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,32 +21,40 @@ Floats = NDArray[np.float64]
 LN2 = float(np.log(2.0))
 LEVEL = 25.0
 """Prior variance of the level of a curve in squared logs: e to the power of plus or minus 10 is likely."""
+KEPT = 1e-6
+"""Shapes that weigh less are dropped from the mixture; all of them together weigh under a percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """The prior on the residual: amplitudes with their weights, lengths in octaves, and the share kept of the prior."""
+    """The prior on the residual: amplitudes with their weights, lengths in octaves, and the share kept of the prior.
+
+    `steeper` are exponents added to the slope, `cliffs` steps in logs. `merged`: one Gaussian for all shapes of a component.
+    """
 
     amplitudes: tuple[float, ...] = (0.05, 0.12, 0.3)
     weights: tuple[float, ...] = (0.5, 0.35, 0.15)
     lengths: tuple[float, ...] = (2.0,)
     white: float = 0.2
     floor: float = 0.2
-    knee_step: float = 0.75
-    sharpness: tuple[float, ...] = (1.0, 2.0, 4.0, 10.0)
+    knee_step: float = 1.0
+    sharpness: tuple[float, ...] = (1.0, 3.0, 10.0)
     steeper: tuple[float, ...] = (0.25, 0.6)
+    cliffs: tuple[float, ...] = (0.3, 0.8)
     steeper_weight: float = 0.25
+    cliff_weight: float = 0.1
+    merged: bool = False
 
 
 MANY_AXES = Prior(
     amplitudes=(0.1, 0.3, 0.8),
     weights=(0.34, 0.33, 0.33),
-    lengths=(1.0, 4.0),
+    lengths=(4.0,),
     white=0.1,
     floor=0.0,
-    knee_step=1.0,
-    sharpness=(1.0, 3.0, 10.0),
     steeper=(0.5,),
+    cliffs=(),
+    merged=True,
 )
 """For instances x batch x load: other axes move the curve as a whole, so the residual is larger and shorter."""
 
@@ -62,8 +71,10 @@ class Component:
 Belief = Sequence[Component]
 
 
-def shapes(octaves: Floats, prior: Prior) -> tuple[Floats, Floats]:
-    """Log shapes [particle, point] over log2 sizes, and their log prior weights."""
+@lru_cache(maxsize=32)
+def shapes(sizes: tuple[float, ...], prior: Prior) -> tuple[Floats, Floats]:
+    """Log shapes [particle, point] over log2 sizes, and their log prior weights; each look of a search asks for the same."""
+    octaves = np.array(sizes)
     low, high = float(octaves.min()), float(octaves.max())
     if high == low:
         return np.zeros((1, len(octaves))), np.zeros(1)
@@ -72,19 +83,28 @@ def shapes(octaves: Floats, prior: Prior) -> tuple[Floats, Floats]:
     )
     knees, sharp = grid[0].reshape(-1, 1), grid[1].reshape(-1, 1)
     base = np.logaddexp(0.0, sharp * (octaves[None] - knees) * LN2) / sharp
-    starts = np.arange(low + 1.0, high, 1.0)
-    plain = 1.0 - prior.steeper_weight if len(starts) else 1.0
-    rows, weights = [base], [np.full(len(base), np.log(plain / len(base)))]
-    for slope, start in itertools.product(prior.steeper, starts):
-        rows.append(base + slope * LN2 * np.maximum(0.0, octaves[None] - start))
-        share = prior.steeper_weight / (len(prior.steeper) * len(starts) * len(base))
-        weights.append(np.full(len(base), np.log(share)))
+    edges = np.unique(octaves)
+    ends = [
+        slope * LN2 * np.maximum(0.0, octaves - start)
+        for slope, start in itertools.product(prior.steeper, np.arange(low + 1.0, high, 1.0))
+    ]
+    cliffs = [
+        height * (octaves > edge)
+        for height, edge in itertools.product(prior.cliffs, (edges[1:] + edges[:-1]) / 2.0)
+    ]
+    rows, weights, left = [base], [], 1.0
+    for kind, weight in ((ends, prior.steeper_weight), (cliffs, prior.cliff_weight)):
+        if kind:
+            rows += [base + more[None] for more in kind]
+            weights += [np.full(len(base), np.log(weight / (len(kind) * len(base))))] * len(kind)
+            left -= weight
+    weights.insert(0, np.full(len(base), np.log(left / len(base))))
     return np.vstack(rows), np.concatenate(weights)
 
 
 def believe(axes: Floats, seen: NDArray[np.intp], value: Floats, variance: Floats, prior: Prior) -> Belief:
     """The belief about every point of `axes` [m, d] (the first axis has the shape) after `value` at `seen`."""
-    family, log_prior = shapes(axes[:, 0], prior)
+    family, log_prior = shapes(tuple(axes[:, 0].tolist()), prior)
     apart = np.abs(axes[seen][:, None] - axes[None])
     found: list[tuple[int, Floats, Floats, Floats, Floats]] = []
     for lengths in itertools.product(prior.lengths, repeat=axes.shape[1]):
@@ -118,11 +138,18 @@ def _mix(
     for weight, (_, fit, rest, gain, deviation) in zip(share, found, strict=True):
         within = np.exp(fit - fit.max())
         within /= within.sum()
-        keep = within * weight > 1e-7
+        keep = within * weight > KEPT
         if keep.any():
-            part = within[keep] / within[keep].sum() * weight
-            parts.append(Component(part, family[keep] + rest[keep] @ gain, deviation))
+            part = within[keep] / within[keep].sum()
+            found_here = Component(part * weight, family[keep] + rest[keep] @ gain, deviation)
+            parts.append(_merged(found_here) if prior.merged else found_here)
     return parts
+
+
+def _merged(part: Component) -> Component:
+    """One Gaussian with the mean and deviation of all shapes of a component."""
+    mean, deviation = moments([part])
+    return Component(np.array([part.weights.sum()]), mean[None], deviation)
 
 
 def moments(belief: Belief) -> tuple[Floats, Floats]:

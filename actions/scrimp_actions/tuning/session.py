@@ -111,8 +111,13 @@ def observe(
         session = _duelled(session, looks, pace, now_s)
     if looks and session.duel is None and session.winner is None and now_s >= session.cool_until_s:
         proposal = study(session, wish, care, now_s)
-        chosen = proposal.setting
-        if proposal.verdict == "choose" and chosen is not None and chosen.batch != session.incumbent:
+        # Looks that were taken one after the other could not tell the two apart; looks in turns may.
+        chosen = proposal.best if proposal.verdict == "no_verdict" else proposal.setting
+        if (
+            proposal.verdict in {"choose", "no_verdict"}
+            and chosen is not None
+            and chosen.batch != session.incumbent
+        ):
             session = replace(session, duel=Duel(Setting(session.incumbent), chosen))
     return session
 
