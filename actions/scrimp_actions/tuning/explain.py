@@ -105,8 +105,10 @@ def name_of(setting: Setting) -> str:
     return ", ".join([f"batch {setting.batch}", *more])
 
 
-def rejections(data: Seen, mean: Floats, holds: NDArray[np.bool_], goal: Goal) -> tuple[Rejection, ...]:
-    """Every candidate that is out, with its bound."""
+def rejections(
+    data: Seen, mean: Floats, upper: Floats, holds: NDArray[np.bool_], goal: Goal
+) -> tuple[Rejection, ...]:
+    """Every candidate that is out, with its bound; `upper` [m] is what its log cost may be."""
     out = []
     measured = {int(place): k for k, place in enumerate(data.seen)}
     for place, setting in enumerate(data.candidates):
@@ -119,19 +121,23 @@ def rejections(data: Seen, mean: Floats, holds: NDArray[np.bool_], goal: Goal) -
                 Rejection(setting, "errors", data.points[k].error_rate, goal.max_error_rate, measured=True)
             )
         elif (not holds[k]) if k is not None else mean[place] > data.limit[place]:
-            out.append(_over(data, place, float(mean[place]), goal, k))
+            figure = float(mean[place])
+            if k is not None:  # what was measured, or what it may be where that alone is no reason
+                figure = float(data.cost[k] if data.cost[k] > data.limit[place] else upper[place])
+            out.append(_over(data, place, figure, goal, measured=k is not None))
     return tuple(out)
 
 
-def _over(data: Seen, place: int, mean: float, goal: Goal, k: int | None) -> Rejection:
-    """The rejection of a candidate by latency, or by a throughput that is below what arrives."""
+def _over(data: Seen, place: int, figure: float, goal: Goal, *, measured: bool) -> Rejection:
+    """The rejection of a candidate by latency, or by a throughput that is below what arrives; `figure` is a log cost."""
     setting = data.candidates[place]
-    tail_s, limit_s = exp(mean + data.offset[place]), latency_limit_s(goal, setting)
+    tail_s, limit_s = exp(figure + data.offset[place]), latency_limit_s(goal, setting)
     if goal.arrivals_per_s and tail_s <= limit_s:
-        pace = data.points[k].period if k is not None else mean
-        rate = setting.batch / exp(pace)
-        return Rejection(setting, "throughput", rate, goal.arrivals_per_s / goal.max_load, k is not None)
-    return Rejection(setting, "latency", tail_s, limit_s, k is not None)
+        # The bound on the cost is log(batch x max_load / arrivals) less what is not time: see `arrange`.
+        needed = goal.arrivals_per_s / goal.max_load
+        rate = needed * exp(data.limit[place] - figure)
+        return Rejection(setting, "throughput", rate, needed, measured)
+    return Rejection(setting, "latency", tail_s, limit_s, measured)
 
 
 def batch_bound(data: Seen, item: Floats, at: int) -> bool | None:

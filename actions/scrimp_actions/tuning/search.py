@@ -95,8 +95,9 @@ def _decide(data: Seen, belief: Belief, goal: Goal, care: Care, current: Setting
             for place, point in zip(data.seen, data.points, strict=True)
         ]
     )
-    holds = (mean + np.where(deviation > 1e-3, margin, 0.0) <= data.limit + 1e-6)[data.seen] & sound
-    rejected = rejections(data, mean, holds, goal)
+    upper = mean + np.where(deviation > 1e-3, margin, 0.0)
+    holds = (upper <= data.limit + 1e-6)[data.seen] & sound
+    rejected = rejections(data, mean, upper, holds, goal)
     gain = (data.size - mean)[data.seen]
     again = _unsettled(data, care, holds)
     best = int(data.seen[np.argmax(np.where(holds, gain, -inf))]) if holds.any() else None

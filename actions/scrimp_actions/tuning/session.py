@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, fsum, log
 
+from scrimp_actions.tuning.arrange import ladder
 from scrimp_actions.tuning.duel import Duel, DuelRules, Verdict, judge
+from scrimp_actions.tuning.explain import Proposal
 from scrimp_actions.tuning.goal import Care, Goal
 from scrimp_actions.tuning.history import Observation, Point, Setting, Workload, fold
-from scrimp_actions.tuning.search import Proposal, ladder, propose
+from scrimp_actions.tuning.search import propose
 
 SAFETY = 1.1  # of a measured latency, before it is reckoned up to a size that was not measured
 FULL = 0.9  # of the batch size on average: below, the work that comes in is the limit, not the batch
