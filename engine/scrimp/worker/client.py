@@ -187,20 +187,23 @@ class Worker:
         seconds: float,
         *,
         work: float | None = None,
+        memory_bytes: int | None = None,
         progress: float | None = None,
         waiting: int | None = None,
     ) -> None:
         """One batch is done: `items` in `seconds`; `progress` is 0 to 1 of the job, `waiting` the items left.
 
         `work` is what the items came to, where they differ in size: seconds of audio, say. Then sizes of batches are
-        compared by it, and a batch of short clips does not seem fast.
+        compared by it, and a batch of short clips does not seem fast. `memory_bytes` is the batch's peak, where that is
+        not the process's own but a GPU's.
         """
         self._items += items
         self._progress = progress if progress is not None else self._progress
         self._waiting = waiting if waiting is not None else self._waiting
         core_s = time.process_time() - self._core_began_s
         amount = float(items) if work is None else work
-        self.meter.add(self.now(), items, amount, seconds, core_s, peak_memory())
+        memory = peak_memory() if memory_bytes is None else memory_bytes
+        self.meter.add(self.now(), items, amount, seconds, core_s, memory)
         self._core_began_s += core_s
         self._maybe_report(RunState.RUNNING)
 
