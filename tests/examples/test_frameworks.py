@@ -52,7 +52,7 @@ def _run(root: Path, script: str, *arguments: str) -> tuple[FolderChannel, str]:
 @pytest.mark.soak
 @pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed: pip install torch")
 def test_a_training_loop_takes_the_batch_size_that_is_wanted(tmp_path: Path) -> None:
-    channel, printed = _run(tmp_path, "torch/train.py", "--steps", "2000")
+    channel, printed = _run(tmp_path, "pytorch/train.py", "--steps", "2000")
     report = channel.report("train/train-0")
     assert report is not None
     assert (report.batch_size, report.traits.operation) == (WANTED, "train")
@@ -62,7 +62,7 @@ def test_a_training_loop_takes_the_batch_size_that_is_wanted(tmp_path: Path) -> 
 @pytest.mark.soak
 @pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install 'ray[data]'")
 def test_ray_actors_take_the_batch_size_that_is_wanted(tmp_path: Path) -> None:
-    channel, printed = _run(tmp_path, "ray/features.py", "--clips", "3000")
+    channel, printed = _run(tmp_path, "ray_data/features.py", "--clips", "3000")
     (job,) = channel.jobs()
     report = channel.report(job)
     assert report is not None

@@ -1,6 +1,6 @@
 """A PyTorch training loop whose batch size scrimp can tune while it runs, on a GPU or the CPU.
 
-    pip install torch && python examples/torch/train.py --steps 500
+    pip install torch && python examples/pytorch/train.py --steps 500
 
 Three lines make it a worker: `Worker.join`, a batch sampler that asks for the size before each batch, and `batch_done`.
 Alone it runs as any other script. The data are made up: features in 64 bands and a label that can be learnt.

@@ -1,6 +1,6 @@
 """Ray Data whose batch size scrimp can tune while it runs: log-mel features of made-up clips.
 
-    pip install 'ray[data]' && python examples/ray/features.py --clips 2000
+    pip install 'ray[data]' && python examples/ray_data/features.py --clips 2000
 
 Ray hands an actor blocks of a fixed size; the actor cuts them into batches as large as is wanted now. Each actor is a
 worker of its own, which joins in the folder that is named here, or in SCRIMP_WORKER_DIR. Alone it runs all the same.
@@ -16,11 +16,11 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from scrimp.worker import Worker
+
 AUDIO = str(Path(__file__).resolve().parents[1] / "audio")
 sys.path.insert(0, AUDIO)
-from worker import BANDS, RATE_HZ, Generated, log_mel  # the features of the audio example
-
-from scrimp.worker import Worker
+from worker import BANDS, RATE_HZ, Generated, log_mel  # noqa: E402 - the features of the audio example
 
 BLOCK = 512  # clips that Ray hands over at once: the largest batch that can be wanted
 
