@@ -101,3 +101,34 @@ def test_the_commit_is_told_and_whether_files_differ_from_it(folder: PolicyFolde
     assert isinstance(found, Reloaded)
     assert found.commit is not None
     assert found.commit.dirty
+
+
+def test_a_clock_that_is_set_back_does_not_put_a_reload_off(folder: PolicyFolder) -> None:
+    """An hour of daylight saving, badly done, must not be an hour with the old policies."""
+    loaded(folder)
+    folder.poll(10_000.0)
+    (folder.paths[0] / "two.scrimp").write_text(good("two"))
+    assert isinstance(folder.poll(6_400.0), Reloaded)
+
+
+def test_files_that_are_never_quiet_are_loaded_all_the_same(folder: PolicyFolder) -> None:
+    """Somebody writes a log file beside the policies, twice a second."""
+    loaded(folder)
+    (folder.paths[0] / "two.scrimp").write_text(good("two"))
+    found = []
+    for tick in range(30):
+        folder._touched.set()
+        found.append(folder.poll(100.0 + tick / 2))
+    assert sum(isinstance(one, Reloaded) for one in found) == 1
+
+
+def test_the_lines_that_changed_are_told_and_cut_off_where_they_are_many(folder: PolicyFolder) -> None:
+    loaded(folder)
+    (folder.paths[0] / "one.scrimp").write_text(good("one", "30%"))
+    (folder.paths[0] / "two.scrimp").write_text(good("two") + "# more\n" * 1000)
+    found = folder.reload()
+    assert isinstance(found, Reloaded)
+    assert "-  when gpu_utilization < 20%" in found.diff
+    assert "+  when gpu_utilization < 30%" in found.diff
+    assert len(found.diff) == 401
+    assert found.diff[-1].endswith("more lines")

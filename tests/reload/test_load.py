@@ -1,5 +1,6 @@
 """Policy files in: what can be read and what cannot."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,14 @@ def test_an_error_in_one_file_does_not_hide_those_of_another(tmp_path: Path) -> 
     assert loaded.policy_set is None
     errors = {one.code[:4] for one in loaded.diagnostics if one.severity is Severity.ERROR}
     assert errors == {"SCR1", "SCR2"}
+
+
+def test_a_link_to_nowhere_is_a_policy_that_is_missing(tmp_path: Path) -> None:
+    """It may be the one that guards; a pipe, on the other hand, is no file and is not waited for."""
+    (tmp_path / "one.scrimp").write_text(good())
+    os.mkfifo(tmp_path / "pipe.scrimp")
+    assert load_policies([tmp_path], CATALOGUE).policy_set is not None
+    (tmp_path / "link.scrimp").symlink_to("nowhere.scrimp")
+    loaded = load_policies([tmp_path], CATALOGUE)
+    assert loaded.policy_set is None
+    assert [one.code for one in loaded.diagnostics if one.severity is Severity.ERROR] == ["SCR405"]

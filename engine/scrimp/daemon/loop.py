@@ -15,7 +15,7 @@ from scrimp.diagnostics import Diagnostic
 from scrimp.execute import Outcome, recover
 from scrimp.model.decision import Mode
 from scrimp.model.plan import Plan
-from scrimp.reload import Rejected, Reloaded
+from scrimp.reload import LOOK_EVERY_S, Rejected, Reloaded
 from scrimp.store import ROWS, Entry, Store
 
 PRUNE_EVERY_S = 3600.0
@@ -172,7 +172,8 @@ class Daemon:
         interval_s = self.parts.config.interval_s
         with ExitStack() as stack:
             stack.callback(self.parts.folder.close)
-            self.parts.folder.watch(self.alarm.wake)
+            for trouble in self.parts.folder.watch(self.alarm.wake):
+                self._tell(trouble)
             for collector in self.parts.collectors:
                 if isinstance(collector, Waking):
                     stack.callback(collector.watch(self.alarm.wake))
@@ -189,8 +190,8 @@ class Daemon:
             left_s = began_s + interval_s - now_s
             if not 0.0 < left_s <= interval_s:
                 return
-            left_s = min(left_s, self.carry_on())
-            if self.alarm.sleep(min(left_s, SETTLE_LOOK_S) if self.parts.folder.pending else left_s):
+            look_s = SETTLE_LOOK_S if self.parts.folder.pending else LOOK_EVERY_S
+            if self.alarm.sleep(min(left_s, look_s, self.carry_on())):
                 return
 
     def _policies(self) -> PolicySet:
@@ -211,6 +212,7 @@ class Daemon:
                 "removed": found.removed,
                 "changed": found.changed,
                 "params": dict(params),
+                "diff": loaded.diff,
             }
         else:
             values = {"rejected": [f"{one.code}: {one.message}" for one in loaded.diagnostics[:20]]}

@@ -80,6 +80,7 @@ CODES: dict[str, Code] = {
     "SCR404": Code("an environment variable is not set"),
     "SCR405": Code("a policy file cannot be read"),
     "SCR406": Code("a plug-in cannot be used"),
+    "SCR407": Code("policy files cannot be watched"),
     # 5xx collecting
     "SCR501": Code("a collector failed"),
     "SCR502": Code("a value does not fit its field"),

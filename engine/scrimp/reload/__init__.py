@@ -1,10 +1,11 @@
 """Policy files -> the policy set in force; watches them, and keeps the last good set."""
 
-from scrimp.reload.folder import Changes, PolicyFolder, Rejected, Reloaded, changes
+from scrimp.reload.folder import LOOK_EVERY_S, Changes, PolicyFolder, Rejected, Reloaded, changes
 from scrimp.reload.git import Commit, commit_of
 from scrimp.reload.load import Loaded, load_policies, policy_files, read_sources
 
 __all__ = [
+    "LOOK_EVERY_S",
     "Changes",
     "Commit",
     "Loaded",

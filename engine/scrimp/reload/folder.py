@@ -3,23 +3,21 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
-from watchdog.observers import Observer
-
 from scrimp.compile import PolicySet
-from scrimp.diagnostics import Diagnostic, Source
+from scrimp.diagnostics import Diagnostic, Severity, Source
 from scrimp.reload.git import Commit, commit_of
 from scrimp.reload.load import Loaded, read_sources
+from scrimp.reload.watch import Watch
 
 SETTLE_S = 0.5  # an editor writes a file in several steps, and a checkout many files: wait until it is quiet
-LOOK_EVERY_S = (
-    60.0  # network and overlay file systems lose events, and a folder that is replaced loses its watch
-)
-READ_ONLY = ("opened", "closed_no_write")
+SETTLE_MOST_S = 10.0  # but not for ever, where something is never quiet
+LOOK_EVERY_S = 60.0  # network and overlay file systems lose events
+DIFF_LINES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +31,13 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """A new set is in force."""
+    """A new set is in force. `diff` has the lines of the files that changed, `DIFF_LINES` at most."""
 
     policy_set: PolicySet
     changes: Changes
     commit: Commit | None
     diagnostics: tuple[Diagnostic, ...]
+    diff: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +65,11 @@ class PolicyFolder:
         self._settle_s = settle_s
         self._touched = threading.Event()
         self._changed_s: float | None = None
+        self._restless_s: float | None = None
         self._looked_s = float("-inf")
         self._seen: tuple[tuple[Source, ...], tuple[Diagnostic, ...]] | None = None
-        self._observer = Observer()
-        self._watching = False
+        self._good: tuple[Source, ...] = ()
+        self._watch: Watch | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -79,33 +79,43 @@ class PolicyFolder:
     ) -> None:
         self.close()
 
-    def watch(self, wake: Callable[[], None] = lambda: None) -> None:
-        """Begin to watch; `wake` is called from another thread when something changes. Raises `OSError`."""
-        noted = _Noted(self._touched, wake)
-        for folder in {path if path.is_dir() else path.parent for path in self.paths}:
-            self._observer.schedule(noted, str(folder), recursive=True)
-        self._observer.start()
-        self._watching = True
+    def watch(self, wake: Callable[[], None] = lambda: None) -> tuple[Diagnostic, ...]:
+        """Begin to watch; `wake` is called from another thread when something changes. Gives what cannot be watched."""
+
+        def changed() -> None:
+            self._touched.set()
+            wake()
+
+        self._watch = Watch(self.paths, changed)
+        if not self._watch.trouble:
+            return ()
+        hint = f"changes are found within {LOOK_EVERY_S:g}s all the same"
+        return (Diagnostic("SCR407", self._watch.trouble, hint=hint, severity=Severity.WARNING),)
 
     def close(self) -> None:
         """Stop watching."""
-        if self._watching:
-            self._observer.stop()
-            self._observer.join(5.0)
-            self._watching = False
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def poll(self, now_s: float) -> Reloaded | Rejected | None:
         """What became of changes since the last call: a new set, its rejection, or nothing to tell.
 
         Call it at any rate, at least once per `settle_s` while `pending`. Now and then it looks without being told.
         """
+        moved = self._watch is not None and self._watch.follow()
         overdue = not 0.0 <= now_s - self._looked_s < LOOK_EVERY_S
-        if self._touched.is_set() or (overdue and self._changed_s is None):
+        if moved or self._touched.is_set() or (overdue and self._changed_s is None):
             self._touched.clear()
             self._changed_s = self._looked_s = now_s
-        if self._changed_s is None or now_s - self._changed_s < self._settle_s:
+            self._restless_s = now_s if self._restless_s is None else self._restless_s
+        if self._changed_s is None or self._restless_s is None:
             return None
-        self._changed_s = None
+        quiet_s, restless_s = now_s - self._changed_s, now_s - self._restless_s
+        # A clock that was set back says nothing about how long it has been quiet: look now.
+        if 0.0 <= quiet_s < self._settle_s and 0.0 <= restless_s < SETTLE_MOST_S:
+            return None
+        self._changed_s = self._restless_s = None
         return self.reload()
 
     @property
@@ -125,21 +135,25 @@ class PolicyFolder:
         if loaded.policy_set is None:
             return Rejected(loaded.diagnostics, commit)
         before, self.current = self.current, loaded.policy_set
+        texts, self._good = self._good, loaded.sources
         self.commit, self.diagnostics = commit, loaded.diagnostics
-        return Reloaded(loaded.policy_set, changes(before, loaded.policy_set), commit, loaded.diagnostics)
+        diff = difference(texts, loaded.sources) if before is not None else ()
+        return Reloaded(
+            loaded.policy_set, changes(before, loaded.policy_set), commit, loaded.diagnostics, diff
+        )
 
 
-class _Noted(FileSystemEventHandler):
-    def __init__(self, touched: threading.Event, wake: Callable[[], None]) -> None:
-        self._touched = touched
-        self._wake = wake
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """Note it. Reading raises events too: they change nothing."""
-        if event.event_type in READ_ONLY:
-            return
-        self._touched.set()
-        self._wake()
+def difference(before: Sequence[Source], after: Sequence[Source]) -> tuple[str, ...]:
+    """The lines in which two states of the files differ, as a unified diff that is cut off where it is long."""
+    old, new = ({one.path: one.text.splitlines() for one in sources} for sources in (before, after))
+    lines = [
+        line
+        for path in sorted(old.keys() | new.keys())
+        for line in unified_diff(old.get(path, []), new.get(path, []), path, path, lineterm="", n=1)
+    ]
+    if len(lines) <= DIFF_LINES:
+        return tuple(lines)
+    return (*lines[:DIFF_LINES], f"… {len(lines) - DIFF_LINES} more lines")
 
 
 def changes(before: PolicySet | None, after: PolicySet) -> Changes:

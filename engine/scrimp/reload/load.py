@@ -1,5 +1,6 @@
 """Policy files and folders -> one policy set: read, parsed, checked together, compiled."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -92,11 +93,17 @@ def policy_files(path: Path) -> tuple[Path, ...]:
     if not path.is_dir():
         path.stat()
         return (path,)
-    next(path.iterdir(), None)  # a folder that may not be read raises here; `rglob` would see it as empty
-    files = (one for one in path.rglob(f"*{SUFFIX}") if one.is_file())
-    return tuple(
-        sorted(one for one in files if not any(part.startswith(".") for part in one.relative_to(path).parts))
-    )
+
+    def fail(error: OSError) -> None:
+        raise error  # a folder that may not be read is not an empty one
+
+    found: list[Path] = []
+    for folder, inner, names in os.walk(path, onerror=fail):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        files = [Path(folder, name) for name in names if name.endswith(SUFFIX) and not name.startswith(".")]
+        # A link that leads nowhere is a policy that is missing: reading it tells so. Pipes and sockets are no files.
+        found.extend(one for one in files if one.is_file() or not one.exists())
+    return tuple(sorted(found))
 
 
 def _read(file: Path) -> Source | Diagnostic:
