@@ -64,6 +64,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jsonschema": ("config",),
     "yaml": ("config",),
     "watchdog": ("reload",),
+    "icalendar": ("config",),
+    "dateutil": ("config",),
     "duckdb": ("history",),
     "pyarrow": ("history", "collectors"),
     "httpx": ("collectors", "scrimp_actions"),

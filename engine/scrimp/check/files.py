@@ -14,6 +14,7 @@ from scrimp.check.report import Report
 from scrimp.check.silence import silence
 from scrimp.check.swings import check_swings
 from scrimp.check.tests import check_test
+from scrimp.check.uses import Uses, used_by
 from scrimp.diagnostics import Diagnostic, Label, Severity, has_errors
 from scrimp.lang import ast
 from scrimp.model.catalogue import Catalogue
@@ -31,15 +32,16 @@ def check_files(
     catalogue: Catalogue,
     overrides: Overrides | None = None,
     *,
+    uses: Uses | None = None,
     today: date | None = None,
 ) -> tuple[CheckedSet | None, tuple[Diagnostic, ...]]:
     """All policies, allowances, parameters and tests of a set of files.
 
     Constants belong to their file; everything else to the set. `overrides` are values for parameters, from
-    `scrimp.yaml`; `today` decides which `disable` comments are due (`None`: none). Gives `None` if there is any
+    `scrimp.yaml`; `uses` reads the catalogues and calendars that files use; `today` decides which `disable` comments are due (`None`: none). Gives `None` if there is any
     error; all findings are in the order of the files.
     """
-    return _Set(files, catalogue, overrides or {}, today).check()
+    return _Set(files, catalogue, overrides or {}, uses, today).check()
 
 
 class _Set:
@@ -48,11 +50,13 @@ class _Set:
         files: Sequence[ast.PolicyFile],
         catalogue: Catalogue,
         overrides: Overrides,
+        uses: Uses | None,
         today: date | None,
     ) -> None:
         self.files = files
         self.catalogue = catalogue
         self.overrides = overrides
+        self.uses = uses
         self.today = today
         self.reports = [Report(file.source) for file in files]
         self.params: dict[str, Const] = {}
@@ -62,8 +66,11 @@ class _Set:
     def check(self) -> tuple[CheckedSet | None, tuple[Diagnostic, ...]]:
         """Names first, then what uses them."""
         self._duplicates()
+        used = used_by(tuple(self._each()), self.catalogue, self.uses)
+        self.catalogue = used.catalogue
+        if not used.whole:  # without the team's own kinds, half of what policies say would seem wrong
+            return None, (*used.found, *(one for report in self.reports for one in report.found))
         for file, report in self._each():
-            self._uses(file, report)
             for item in file.items:
                 if isinstance(item, ast.Param):
                     self._param(item, report)
@@ -71,7 +78,7 @@ class _Set:
         for file, report in self._each():
             constants = {**self.params, **self._constants(file, report)}
             names = Names(constants, self.used, self._declared(file) - set(constants))
-            scopes.append(Scope(report, self.catalogue, names, self.allowances))
+            scopes.append(Scope(report, self.catalogue, names, self.allowances, used.calendars))
             for item in file.items:
                 if isinstance(item, ast.Allowance):
                     limits = [check_limit(limit, scopes[-1]) for limit in item.limits]
@@ -113,11 +120,6 @@ class _Set:
 
     def _each(self) -> Iterator[tuple[ast.PolicyFile, Report]]:
         yield from zip(self.files, self.reports, strict=True)
-
-    def _uses(self, file: ast.PolicyFile, report: Report) -> None:
-        for item in file.items:
-            if isinstance(item, ast.Use):
-                report.error("SCR223", f"`use {item.what}` is not available in this version", item.span)
 
     def _duplicates(self) -> None:
         seen: dict[tuple[str, str], tuple[Report, ast.Word]] = {}

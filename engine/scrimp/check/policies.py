@@ -25,6 +25,7 @@ from scrimp.model.policy import (
     ActionCall,
     Allowance,
     Blind,
+    Calendar,
     Condition,
     Cooldown,
     During,
@@ -62,6 +63,7 @@ class Scope:
     catalogue: Catalogue
     names: Names
     allowances: Mapping[str, Allowance]
+    calendars: Mapping[str, Calendar | str]
 
 
 def check_policy(policy: ast.Policy, scope: Scope) -> Policy | None:
@@ -208,7 +210,7 @@ class _Checker:
             guards=guards,
             source=self.report.source,
             span=policy.span,
-            digest=self._digest(allowances),
+            digest=self._digest(allowances, guards),
         )
 
     def _undo(self, actions: Sequence[ActionCall] | None, typer: Typer) -> Condition | None:
@@ -224,7 +226,7 @@ class _Checker:
             self.report.error("SCR220", "there is nothing to undo", clause.span, hint=hint)
         return self._condition(clause.condition, clause.hold, typer)
 
-    def _digest(self, allowances: Sequence[str]) -> str:
+    def _digest(self, allowances: Sequence[str], guards: Guards) -> str:
         """Names what the policy does: its text, and what the names in it stand for."""
         text = self.report.source.slice(self.policy.span)
         words = set(re.findall(r"\w+", text))
@@ -235,6 +237,7 @@ class _Checker:
         for name in allowances:
             limits = self.scope.allowances[name].limits if name in self.scope.allowances else ()
             told.extend(f"{name}: {limit.text}" for limit in limits)
+        told.extend(repr(one.hours) for one in guards.during if isinstance(one.hours, Calendar))
         return digest("\n".join(told))
 
     def _condition(self, expr: ast.Expr, hold: ast.Hold | None, typer: Typer) -> Condition | None:
@@ -344,7 +347,7 @@ class _Checker:
 
     def _during(self, entry: ast.During) -> Iterator[During]:
         if entry.calendar:
-            self.report.error("SCR223", "calendars are not available in this version", entry.window.span)
+            yield from self._calendar(entry)
             return
         hours = parse_hours(entry.window.value)
         if isinstance(hours, str):
@@ -353,6 +356,19 @@ class _Checker:
             )
         else:
             yield During(entry.only, hours)
+
+    def _calendar(self, entry: ast.During) -> Iterator[During]:
+        name, known = entry.window.value, self.scope.calendars
+        found = known.get(name)
+        if isinstance(found, Calendar):
+            yield During(entry.only, found)
+        elif found is None:
+            hint = near(name, known) or (
+                f'`use calendar "{name}.ics"` at the head of the file, or name it in `calendars` of scrimp.yaml'
+            )
+            self.report.error("SCR224", f"unknown calendar `{name}`", entry.window.span, hint=hint)
+        else:
+            self.report.error("SCR228", f"cannot use calendar `{name}`: {found}", entry.window.span)
 
 
 def digest(text: str) -> str:

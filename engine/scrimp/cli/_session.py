@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from scrimp.cli._app import ExitCode
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import show
 from scrimp.compile import PolicySet
-from scrimp.config import Config
+from scrimp.config import Config, FilesUsed
 from scrimp.diagnostics import Diagnostic, has_errors
 from scrimp.model.catalogue import Catalogue
 
@@ -31,11 +32,12 @@ def open_session(paths: Sequence[Path], currency: str | None = None) -> Session:
 
     config = configuration()
     catalogue = load_catalogue(currency or config.currency)
-    loaded = load_policies(list(paths) or [config.policies], catalogue, config.params)
+    uses = partial(FilesUsed, config.folder, config.calendars)
+    loaded = load_policies(list(paths) or [config.policies], catalogue, config.params, uses=uses)
     if loaded.policy_set is None:
         show(loaded.diagnostics)
         raise click.exceptions.Exit(ExitCode.WRONG)
-    return Session(config, catalogue, loaded.policy_set)
+    return Session(config, loaded.policy_set.catalogue, loaded.policy_set)
 
 
 def exit_code(findings: Iterable[Diagnostic], *, strict: bool = False) -> ExitCode:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +16,7 @@ from scrimp.cli._app import ExitCode
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import coloured, plural, width
 from scrimp.cli._session import exit_code
+from scrimp.config import FilesUsed
 from scrimp.diagnostics import Diagnostic, Severity, has_errors, render_json, render_text
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ def command(
         list(paths) or [config.policies],
         load_catalogue(config.currency),
         config.params,
+        uses=partial(FilesUsed, config.folder, config.calendars),
         today=datetime.now(UTC).date(),
     )
     read = loaded.policy_set.checked.policies if loaded.policy_set else ()

@@ -152,6 +152,7 @@ def _typed(value: dict[str, Any], folder: Path, file: Path) -> Config:
         approvers={
             name: tuple(_text(one) for one in users) for name, users in value.get("approvers", {}).items()
         },
+        calendars={name: folder / _text(one) for name, one in value.get("calendars", {}).items()},
         path=file,
     )
 

@@ -74,7 +74,15 @@ class Config:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     keep: Keep = field(default_factory=Keep)
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # users by "@group"
+    calendars: Mapping[str, Path] = field(
+        default_factory=dict
+    )  # iCalendar files by the name that policies use
     path: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where `scrimp.yaml` stands, or would."""
+        return self.path.parent if self.path is not None else self.policies.parent
 
 
 def barred(groups: Mapping[str, tuple[str, ...]], named: Sequence[str], user: str) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from scrimp.api import Collector, Provider, Services
 from scrimp.collectors import Gathered, Gatherer, GatherSettings
 from scrimp.compile import PolicySet
-from scrimp.config import Config
+from scrimp.config import Config, FilesUsed
 from scrimp.config.catalogue import builtin_catalogue
 from scrimp.daemon.memory import Json, known_rows, source_memory
 from scrimp.daemon.observe import World
@@ -81,7 +81,12 @@ def capped(config: Config, cap: Mode | None) -> Mode:
 def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], None]) -> Parts:
     """Build it all. What cannot be built is among the findings; no policy is loaded yet."""
     actions, found = load_actions()
-    catalogue = builtin_catalogue(config.currency).with_actions(actions)
+    paths = [config.policies]
+    uses = partial(FilesUsed, config.folder, config.calendars)
+    base = builtin_catalogue(config.currency).with_actions(actions)
+    # Collectors and providers know the team's own kinds and fields as well; what is wrong with policies is told later.
+    own = load_policies(paths, base, config.params, uses=uses).policy_set
+    catalogue = base if own is None else own.catalogue
     registry = FolderRegistry(config.store)
     services = Services(
         now=now,
@@ -95,14 +100,13 @@ def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], N
     )
     providers, bad_providers = build_providers(config, services)
     collectors, bad_collectors = build_collectors(config, services, catalogue)
-    paths = [config.policies]
     return Parts(
         config,
         catalogue,
         services,
         collectors,
         providers,
-        PolicyFolder(paths, partial(load_policies, paths, catalogue, config.params)),
+        PolicyFolder(paths, partial(load_policies, paths, base, config.params, uses=uses)),
         (*found, *bad_providers, *bad_collectors),
     )
 

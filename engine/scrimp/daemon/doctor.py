@@ -6,11 +6,13 @@ Nothing is changed, but for test notices that a plug-in sends to itself.
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from scrimp.api import Checkup, Examined, Health, OutsideError
-from scrimp.config import Config
+from scrimp.config import Config, FilesUsed
+from scrimp.config.catalogue import builtin_catalogue
 from scrimp.daemon.compose import Parts, compose
 from scrimp.diagnostics import Diagnostic, has_errors
 from scrimp.reload import load_policies
@@ -64,7 +66,12 @@ def _policies(config: Config, parts: Parts) -> tuple[Examination, tuple[Diagnost
     if not config.policies.exists():
         checkup = Checkup("policies", Health.BAD, f"there is no `{config.policies}`")
         return Examination("policies", checkup, monotonic() - began), ()
-    loaded = load_policies([config.policies], parts.catalogue, config.params)
+    loaded = load_policies(
+        [config.policies],
+        builtin_catalogue(config.currency).with_actions(parts.catalogue.actions),
+        config.params,
+        uses=partial(FilesUsed, config.folder, config.calendars),
+    )
     if loaded.policy_set is None:
         checkup = Checkup("policies", Health.BAD, "they have errors: `scrimp check`")
     else:

@@ -58,6 +58,7 @@ CODES: dict[str, Code] = {
     "SCR225": Code("a value cannot be known beforehand"),
     "SCR226": Code("a pattern cannot be read"),
     "SCR227": Code("a limit's amount has the wrong unit"),
+    "SCR228": Code("a file that is used cannot be read"),
     "SCR231": Code("a test expects something when there is no tick"),
     "SCR232": Code("a test expects nothing"),
     "SCR233": Code("a cause that does not exist"),

@@ -84,11 +84,24 @@ class WeeklyHours:
 
 
 @dataclass(frozen=True, slots=True)
+class Calendar:
+    """The time that the events of a calendar fill: half-open spans in epoch seconds, in order, none touching another."""
+
+    name: str
+    spans: tuple[tuple[float, float], ...]
+
+    @property
+    def text(self) -> str:
+        """As a policy names it."""
+        return f'calendar "{self.name}"'
+
+
+@dataclass(frozen=True, slots=True)
 class During:
-    """`only during` or `never during` some hours."""
+    """`only during` or `never during` some hours, or the events of a calendar."""
 
     only: bool
-    hours: WeeklyHours
+    hours: WeeklyHours | Calendar
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Policy files and folders -> one policy set: read, parsed, checked together, compiled."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from scrimp.check import check_files, without_consequences
+from scrimp.check import Uses, check_files, without_consequences
 from scrimp.compile import PolicySet, compile_set
 from scrimp.diagnostics import Diagnostic, Severity, Source, has_errors
 from scrimp.lang import parse
@@ -30,11 +30,13 @@ def load_policies(
     catalogue: Catalogue,
     overrides: Mapping[str, str] | None = None,
     *,
+    uses: Callable[[], Uses] | None = None,
     today: date | None = None,
 ) -> Loaded:
     """All policies of some files, and of all `*.scrimp` files under some folders, as one set.
 
-    `overrides` are values for parameters as a policy writes them. What cannot be read is told as SCR405. On `today`
+    `overrides` are values for parameters as a policy writes them. What cannot be read is told as SCR405. `uses` makes who
+    reads the catalogues and calendars that files use, anew for each load. On `today`
     comments that silence findings fall due; without it, none does.
     """
     sources, found = read_sources(paths)
@@ -43,7 +45,9 @@ def load_policies(
         file, wrong = parse(source)
         files.append(file)
         found = (*found, *wrong)
-    checked, findings = check_files(files, catalogue, overrides, today=today)
+    checked, findings = check_files(
+        files, catalogue, overrides, uses=uses() if uses is not None else None, today=today
+    )
     if has_errors(found):
         broken = [one for one in found if one.severity is Severity.ERROR]
         findings = tuple(without_consequences(findings, broken, sources))
