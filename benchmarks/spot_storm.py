@@ -6,6 +6,7 @@ durable; of the cloud only the calls are answered here, each after a pause like 
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ from scrimp_actions.spot.members import Entry, MemberBook
 from scrimp_actions.spot.runner import Runner
 
 STORM = 500
+CALM = 60
 CALL_S = 0.3
 HANDS, CALLERS = 8, 32
 
@@ -92,17 +94,11 @@ def storm(folder: Path, count: int, within_s: float) -> Handled:
         ThreadPoolExecutor(HANDS, "hands") as workers,
         ThreadPoolExecutor(CALLERS, "callers") as callers,
     ):
+        rules = Rules(AWS_BUDGET)
+        _people(folder, channel, rules, count)
         runner = Runner(
-            MemberBook(folder / "members.db"),
-            hands,
-            lambda _entry: Rules(AWS_BUDGET),
-            crew=(workers, callers),
+            MemberBook(folder / "members.db"), hands, lambda _entry: rules, crew=(workers, callers)
         )
-        now_s = time.time()
-        for k in range(count):
-            runner.adopt("f", k, f"i-{k}", "p", now_s, on_demand=False)
-            channel.found(f"f/i-{k}")
-            channel.write_report(f"f/i-{k}", Report(now_s, 0, RunState.RUNNING, 0))
         began_s = time.time()
         sent_s = [began_s + within_s * k / count for k in range(count)]
         sent = 0
@@ -128,6 +124,21 @@ def storm(folder: Path, count: int, within_s: float) -> Handled:
     return Handled(stops, asks, held)
 
 
+def _people(folder: Path, channel: FolderChannel, rules: Rules, count: int) -> None:
+    """A member with a worker for each place, before the clock runs; the workers' documents are copies of the first's."""
+    now_s = time.time()
+    channel.found("f/i-0")
+    channel.write_report("f/i-0", Report(now_s, 0, RunState.RUNNING, 0))
+    first = channel.folder("f/i-0")
+    book = MemberBook(folder / "members.db", durable=False)
+    runner = Runner(book, FleetHands(SlowCloud(), None, None, _request), lambda _entry: rules)
+    for k in range(count):
+        runner.adopt("f", k, f"i-{k}", "p", now_s, on_demand=False)
+        if k:
+            shutil.copytree(first, channel.folder(f"f/i-{k}"))
+    book.close()
+
+
 def _request(entry: Entry, step: Step) -> LaunchRequest:
     return LaunchRequest(step.key, (f"p{entry.slot % 4}",), 1)
 
@@ -137,7 +148,7 @@ def measure_storm() -> tuple[list[Bar], Table]:
     with tempfile.TemporaryDirectory(prefix="scrimp-storm-") as folder:
         (Path(folder) / "calm").mkdir()
         (Path(folder) / "storm").mkdir()
-        calm = storm(Path(folder) / "calm", 100, 5.0)
+        calm = storm(Path(folder) / "calm", CALM, CALM / 20.0)
         wild = storm(Path(folder) / "storm", STORM, 1.0)
     bars = [
         at_most("one notice, pushed: no more work, p99", _p99(calm.stop_s), 2.0, "s"),

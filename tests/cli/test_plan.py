@@ -154,3 +154,36 @@ def test_long_names_stay_within_the_columns(scrimp: Shell, folder: Path) -> None
     (folder / "now.json").write_text(SNAPSHOT.replace("audio-a", "a" * 200))
     ran = scrimp("plan", "--snapshot", "now.json")
     assert max(len(line) for line in ran.out.splitlines()) <= 80
+
+
+TO_SPOT = """scrimp 1
+
+policy go {
+  "Go to spot."
+  owner    "me"
+  mode     dry_run
+  target   node_group where purchase_option == "on_demand"
+  when     size > 0
+  do       switch_to_spot()
+}
+"""
+
+
+def test_a_live_plan_shows_what_the_provider_says(scrimp: Shell, folder: Path) -> None:
+    """For each move the pool, its price and the price's age, expected life, saving and break-even: as text and as JSON."""
+    (folder / "policies" / "idle.scrimp").write_text(TO_SPOT)
+    (folder / "scrimp.yaml").write_text(
+        "providers:\n  trace: {type: trace, size: 8}\ncollectors:\n  trace: {type: trace}\n"
+    )
+    plan = json.loads(scrimp("plan", "--output", "json").out)
+    jsonschema.validate(plan, json.loads(text("plan.schema.json")))
+    (action,) = plan["decisions"][0]["actions"]
+    figures = action["figures"]
+    assert figures["pool"].startswith("p3.2xlarge:")
+    assert 0 < figures["price_per_hour"] < 3.06
+    assert figures["saving_per_hour"] == pytest.approx(3.06 - figures["price_per_hour"])
+    assert min(figures["price_age_s"], figures["expected_life_s"], figures["break_even_s"]) >= 0
+    said = " ".join(scrimp("plan").out.split())
+    assert figures["pool"] in said
+    assert "breaks even after" in said
+    assert "breaks even after" in scrimp("plan", "--output", "markdown").out

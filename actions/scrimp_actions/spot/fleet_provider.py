@@ -132,6 +132,7 @@ class FleetProvider:
         """The figures of the pool that a member would be asked for in first."""
         now_s, pools = self.services.now(), self.manager.pools
         names = wish.pools or spec.pools
+        self.manager.learn_prices(names, now_s)
         ranked = pools.ranked(
             names, {}, wish.size, now_s, least_pools=spec.least_pools, most_share=spec.most_share
         )

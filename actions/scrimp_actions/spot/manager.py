@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from scrimp.api import Money, OutsideError, WorkerChannel, WorkQueue
@@ -22,6 +23,7 @@ from scrimp_actions.spot.runner import Pace, Runner
 from scrimp_actions.spot.watch import Patience, Seen, Watch
 
 POOLS_NOTE = "pools"
+PRICE_DEADLINE_S = 10.0
 WAIT_FOR_EVER = 1 << 30  # attempts
 
 
@@ -145,6 +147,13 @@ class Manager:
         """All members of all fleets."""
         with self._turn:
             return list(self.runner.entries.values())
+
+    def learn_prices(self, pools: Sequence[str], now_s: float) -> None:
+        """Ask for prices where none is known, as in a preview, which looks at nothing else. Without an answer it stays so."""
+        with self._turn:
+            if any(self.pools.price(pool) is None for pool in pools):
+                with suppress(OutsideError):
+                    self.pools.observe(self.means.cloud.offers(pools, deadline_s=PRICE_DEADLINE_S), now_s)
 
     @property
     def unseen(self) -> str:

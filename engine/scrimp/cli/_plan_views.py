@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from scrimp.cli._details import NO_DETAILS, Details
 from scrimp.cli._screen import style
 from scrimp.model.decision import Decision, PlannedAction, Value, Verdict
 from scrimp.model.money import Money
@@ -43,7 +44,7 @@ class _Group:
     more: int
 
 
-def as_json(plan: Plan) -> dict[str, object]:
+def as_json(plan: Plan, said: Details = NO_DETAILS) -> dict[str, object]:
     """The contract that others rely on: `plan.schema.json`."""
     counts = plan.counts()
     summary: dict[str, object] = {"act": 0, "unknown": 0}
@@ -55,23 +56,23 @@ def as_json(plan: Plan) -> dict[str, object]:
         "scrimp": "plan/1",
         "at": _iso(plan.at_s),
         "policies": plan.digest,
-        "decisions": [decision.as_json() for decision in plan.decisions()],
+        "decisions": [_with_details(decision, said) for decision in plan.decisions()],
         "summary": summary,
     }
 
 
-def as_text(plan: Plan, columns: int, *, whole: bool = False) -> str:
+def as_text(plan: Plan, columns: int, said: Details = NO_DETAILS, *, whole: bool = False) -> str:
     """The decisions for people, in no more than so many columns, and a last line that counts them."""
     lines: list[str] = []
     for group in _groups(plan, whole=whole):
         for decision in group.decisions:
-            lines += [*_block(decision, columns), ""]
+            lines += [*_block(decision, columns, said), ""]
         if group.more:
             lines += [f"{'':{_INDENT}}… and {group.more:,} more {group.verdict.value}: --all shows them", ""]
     return "\n".join([*lines, *textwrap.wrap(_summary(plan), columns)])
 
 
-def as_markdown(plan: Plan, *, whole: bool = False) -> str:
+def as_markdown(plan: Plan, said: Details = NO_DETAILS, *, whole: bool = False) -> str:
     """The plan as a heading, its summary, and a table of decisions, for a comment on a change."""
     lines = [f"### Plan at {_iso(plan.at_s)}", "", f"**{_cell(_summary(plan))}**"]
     groups = _groups(plan, whole=whole)
@@ -83,7 +84,7 @@ def as_markdown(plan: Plan, *, whole: bool = False) -> str:
         ]
     for group in groups:
         for one in group.decisions:
-            changes = "<br>".join(_cell(_change(action)) for action in one.actions)
+            changes = "<br>".join(_cell(line) for action in one.actions for line in _lines(action, said))
             savings = "<br>".join(_cell(_saving(action)) for action in one.actions)
             cells = (
                 one.verdict.value,
@@ -97,6 +98,21 @@ def as_markdown(plan: Plan, *, whole: bool = False) -> str:
         if group.more:
             lines.append(f"| {group.verdict.value} | | {group.more:,} more | | | |")
     return "\n".join(lines)
+
+
+def _with_details(decision: Decision, said: Details) -> dict[str, object]:
+    actions = []
+    for action in decision.actions:
+        detail = said.get((action.target, action.action))
+        more = {} if detail is None else {"detail": detail.line, "figures": dict(detail.figures)}
+        actions.append(action.as_json() | more)
+    return decision.as_json() | {"actions": actions}
+
+
+def _lines(action: PlannedAction, said: Details) -> list[str]:
+    """The change, and what the provider says of it."""
+    detail = said.get((action.target, action.action))
+    return [_change(action), *([detail.line] if detail is not None else [])]
 
 
 def money(saving: Money) -> str:
@@ -132,7 +148,7 @@ def _summary(plan: Plan) -> str:
     return f"{', '.join(told)}; {money(plan.saving_per_hour)}"
 
 
-def _block(decision: Decision, columns: int) -> Iterator[str]:
+def _block(decision: Decision, columns: int, said: Details) -> Iterator[str]:
     verdict = f"{decision.verdict.value:<{_INDENT}}"
     head = f"{decision.policy}  {decision.target}"
     heads = [head] if len(head) <= columns - _INDENT else [decision.policy, decision.target]
@@ -141,7 +157,10 @@ def _block(decision: Decision, columns: int) -> Iterator[str]:
     yield from shown[1:]
     for action in decision.actions:
         saving = f"  {_saving(action)}" if action.after else ""
-        yield from _wrapped(f"{_change(action)}{saving}", columns)
+        change, *lines = _lines(action, said)
+        yield from _wrapped(f"{change}{saving}", columns)
+        for line in lines:
+            yield from _wrapped(line, columns)
     if decision.merged_into:
         yield from _wrapped(f"done once, by {decision.merged_into}", columns)
     yield from _wrapped(decision.reason, columns)

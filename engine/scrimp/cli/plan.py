@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from scrimp.cli._app import ExitCode, Failed
+from scrimp.cli._details import NO_DETAILS, Details, details
 from scrimp.cli._plan_views import SHOWN, as_json, as_markdown, as_text
 from scrimp.cli._screen import show, width
 from scrimp.cli._session import open_session
@@ -54,18 +55,21 @@ def command(
     """Show what one tick would decide, and why, without doing any of it."""
     cap = Mode[mode_cap.upper()] if mode_cap else None
     try:
-        plan = _live(policies, cap) if snapshot is None else _recorded(snapshot, policies, cap)
+        if snapshot is None:
+            plan, said = _live(policies, cap)
+        else:
+            plan, said = _recorded(snapshot, policies, cap), NO_DETAILS
     except StoreError as error:
         raise Failed(f"{error} (scrimp explain {error.code})") from error
     if out is not None:
-        _write(out, plan)
+        _write(out, plan, said)
     match output:
         case "json":
-            click.echo(json.dumps(as_json(plan), indent=2))
+            click.echo(json.dumps(as_json(plan, said), indent=2))
         case "markdown":
-            click.echo(as_markdown(plan, whole=whole))
+            click.echo(as_markdown(plan, said, whole=whole))
         case "text":
-            click.echo(as_text(plan, width(), whole=whole))
+            click.echo(as_text(plan, width(), said, whole=whole))
     changes = detailed_exitcode and bool(plan.acts)
     raise click.exceptions.Exit(ExitCode.CHANGES if changes else ExitCode.DONE)
 
@@ -83,18 +87,18 @@ def _recorded(snapshot: Path, policies: tuple[Path, ...], cap: Mode | None) -> P
     return decide(session.policies, seen, ledger, seen.at_s, Settings(least))
 
 
-def _live(policies: tuple[Path, ...], cap: Mode | None) -> Plan:
+def _live(policies: tuple[Path, ...], cap: Mode | None) -> tuple[Plan, Details]:
     """What the next tick of the daemon would conclude; a first look has no history, so windows and holds begin."""
     session = open_session(policies)
     parts = compose(session.config, time.time, time.sleep)
     show(parts.findings)
     gathered, plan = preview(parts, session.policies, time.time(), cap)
     show(gathered.diagnostics)
-    return plan
+    return plan, details(plan, parts.providers)
 
 
-def _write(out: Path, plan: Plan) -> None:
+def _write(out: Path, plan: Plan, said: Details) -> None:
     try:
-        out.write_text(json.dumps(as_json(plan), indent=2) + "\n", "utf-8")
+        out.write_text(json.dumps(as_json(plan, said), indent=2) + "\n", "utf-8")
     except OSError as error:
         raise Failed(f"cannot write `{out}`: {error.strerror}") from error
