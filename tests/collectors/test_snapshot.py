@@ -1,6 +1,7 @@
 """Snapshot documents, from JSON and Parquet, and back."""
 
 import json
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.collectors.catalogue import CATALOGUE
 
-from scrimp.collectors import dump_snapshot, load_snapshot
+from scrimp.api import Services
+from scrimp.collectors import Gatherer, dump_snapshot, load_snapshot
 from scrimp.collectors.document import parse_document
-from scrimp.collectors.snapshot import as_snapshot
+from scrimp.collectors.snapshot import SnapshotCollector, as_snapshot
 from scrimp.diagnostics import Severity, Source
 from scrimp.model.snapshot import Snapshot
 
@@ -166,6 +168,119 @@ def test_parquet_is_the_same_snapshot(tmp_path: Path) -> None:
     assert value(found, "size") == 4
     assert found.tables["job"].names == ("j",)
     assert found.series["node_group", "size"].values.tolist() == [[4.0, 4.0]]
+
+
+def parquet(folder: Path, **columns: Any) -> tuple[Snapshot | None, list[str]]:
+    """The snapshot in a Parquet file of node groups, and what is said about it."""
+    path = folder / "node_group.parquet"
+    pq.write_table(pa.table(columns), path)
+    found, diagnostics = load_snapshot(path, CATALOGUE)
+    return found, [one.message for one in diagnostics]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        pa.array([AT_S]),
+        pa.array([AT]),
+        pa.array([int(AT_S)]),
+        pa.array([int(AT_S * 1e9) + 7], pa.timestamp("ns", "UTC")),
+        pa.array([int(AT_S * 1e3)], pa.timestamp("ms", "Europe/Berlin")),
+        pa.array([int(AT_S)], pa.timestamp("s")),
+    ],
+    ids=["float", "text", "int", "ns", "zoned", "naive"],
+)
+def test_parquet_times_of_every_kind(tmp_path: Path, at: Any) -> None:
+    """Each writer has its own; nanoseconds cannot be Python's."""
+    found, said = parquet(tmp_path, name=["a"], at=at, size=[3])
+    assert found is not None, said
+    assert (found.at_s, value(found, "size"), said) == (AT_S, 3, [])
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array([3], pa.int8()), 3.0),
+        (pa.array([Decimal("3.5")], pa.decimal128(10, 2)), 3.5),
+        (pa.array([3.5], pa.float32()), 3.5),
+        (pa.array([None], pa.null()), None),
+        (pa.array([float("nan")]), None),
+        (pa.array([float("inf")]), None),
+        (pa.array([2**63], pa.uint64()), float(2**63)),
+        (pa.array(["many"]), None),
+        (pa.array([True]), None),
+        (pa.array([[1, 2]]), None),
+        (pa.array([{"x": 1}]), None),
+    ],
+)
+def test_parquet_values_of_every_kind(tmp_path: Path, column: Any, expected: float | None) -> None:
+    """What is no number is unknown, and the rest of the file stands."""
+    found, _ = parquet(tmp_path, name=["a"], at=[AT_S], size=column, zone=pa.array(["z"]).dictionary_encode())
+    assert found is not None
+    assert "size" not in found.tables["node_group"].columns or value(found, "size") == expected
+    assert value(found, "zone") == "z"
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"size": [1]}, "has no column `name`"),
+        ({"name": ["a"]}, "no time: give a column `at`"),
+        ({"name": [None], "at": [AT_S]}, "has no `name`"),
+        ({"name": [7], "at": [AT_S]}, "has no `name`"),
+        ({"name": ["a", "a"], "at": [AT_S, AT_S]}, "is named `a`, as"),
+        ({"name": pa.array([], pa.string()), "at": pa.array([], pa.float64())}, "no time"),
+        ({"name": ["a"], "at": ["yesterday"]}, "no time"),
+    ],
+)
+def test_a_parquet_file_that_is_no_snapshot_is_refused(
+    tmp_path: Path, columns: dict[str, Any], said: str
+) -> None:
+    found, messages = parquet(tmp_path, **columns)
+    assert found is None
+    assert any(said in one for one in messages), messages
+
+
+def test_parquet_folders_and_labels(tmp_path: Path) -> None:
+    """A file per kind; labels as a map; the currency and the time in the metadata."""
+    labels = pa.array([[("tier", "batch"), ("team", None)]], pa.map_(pa.string(), pa.string()))
+    metadata = {"scrimp.at": AT, "scrimp.currency": "USD"}
+    table = pa.table({"name": ["a"], "labels": labels}).replace_schema_metadata(metadata)
+    pq.write_table(table, tmp_path / "node_group.parquet")
+    pq.write_table(pa.table({"name": ["j"], "at": [AT_S]}), tmp_path / "job.parquet")
+    found, said = load_snapshot(tmp_path, CATALOGUE)
+    assert found is not None, said
+    assert set(found.tables) == {"node_group", "job"}
+    assert list(found.tables["node_group"].labels) == ["tier"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet" * 100, None])
+def test_what_is_not_parquet_is_told(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "x.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    found, (diagnostic,) = load_snapshot(path, CATALOGUE)
+    assert found is None
+    assert diagnostic.code == "SCR505"
+
+
+def test_a_file_is_a_source_like_others(tmp_path: Path) -> None:
+    """Its samples are as old as it says; one that is gone leaves its kinds unknown, and only those."""
+    path = tmp_path / "now.json"
+    rows = {"node_group": [{"name": "a", "size": 3}], "job": [{"name": "j"}]}
+    path.write_text(json.dumps({"scrimp": "snapshot/1", "at": AT, "kinds": rows}))
+    services = Services(lambda: AT_S, lambda _: None, tmp_path, catalogue=CATALOGUE)
+    source = SnapshotCollector({"path": str(path), "kinds": ["node_group"]}, services)
+    gatherer = Gatherer([source], CATALOGUE)
+    seen = gatherer.collect(AT_S + 90).snapshot
+    assert set(seen.tables) == {"node_group"}
+    assert seen.tables["node_group"].columns["size"].age_s.tolist() == [90.0]
+    path.unlink()
+    gone = gatherer.collect(AT_S + 120).snapshot
+    assert (gone.tables, list(gone.failures)) == ({}, ["node_group"])
+    assert "cannot read the snapshot" in gone.failures["node_group"]
+    with pytest.raises(ValueError, match="no option `kind`"):
+        SnapshotCollector({"path": str(path), "kind": "job"}, services)
 
 
 NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False, width=32)

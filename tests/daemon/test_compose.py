@@ -7,6 +7,7 @@ from tests.daemon.engines import policy
 from scrimp.config import load_config
 from scrimp.daemon import compose
 from scrimp.model.decision import Mode
+from scrimp.plugins import ALWAYS
 from scrimp.reload import Reloaded
 from scrimp.testing import ManualClock
 
@@ -43,7 +44,7 @@ def test_a_project_is_composed_as_its_configuration_says(tmp_path: Path) -> None
     clock = ManualClock()
     parts = compose(config, clock.now, clock.sleep)
     assert [one.name for one in parts.collectors] == ["prom"]
-    assert [one.name for one in parts.providers] == ["local", "notify"]
+    assert [one.name for one in parts.providers] == list(ALWAYS)
     assert [one.code for one in parts.findings] == ["SCR406"]
     loaded = parts.folder.reload()
     assert isinstance(loaded, Reloaded), loaded

@@ -10,15 +10,16 @@ from scrimp.api.local_jobs import JobRegistry
 from scrimp.api.providers import Provider
 from scrimp.api.work import WorkQueue
 from scrimp.api.workers import WorkerChannel
-from scrimp.model.catalogue import ActionSpec
+from scrimp.model.catalogue import ActionSpec, Catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches.
+    """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches,
+    and the catalogue of kinds and fields.
 
-    `queue` opens the work queue of a name, made with so many items where it is not there yet. `shared` is one dictionary for all plug-ins of a daemon, for what a provider
-    and a collector of one package have in common.
+    `queue` opens the work queue of a name, made with so many items where it is not there yet. `shared` is one dictionary
+    for all plug-ins of a daemon, for what a provider and a collector of one package have in common.
     """
 
     now: Callable[[], float]
@@ -28,6 +29,7 @@ class Services:
     currency: str = "USD"
     allow_run_command: bool = False
     jobs: JobRegistry | None = None
+    catalogue: Catalogue | None = None
     queue: Callable[[str, int], WorkQueue] | None = None
     shared: dict[str, Any] = field(default_factory=dict)
 

@@ -53,6 +53,12 @@ def _table(file: Path) -> pa.Table:
         raise ValueError(f"{file.name} is not Parquet: {error}") from error
     if "name" not in table.column_names:
         raise ValueError(f"{file.name} has no column `name`")
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):  # Python's times have microseconds
+            plain = table.column(place).cast(pa.timestamp("us", field.type.tz), safe=False)
+            table = table.set_column(place, field.name, plain)
+        elif pa.types.is_decimal(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.float64()))
     return table
 
 

@@ -153,14 +153,18 @@ def _series(document: Document, table: Table, field: str, recents: Mapping[str, 
 class SnapshotCollector:
     """Reads a snapshot file at each tick, and its series at start."""
 
-    def __init__(self, config: Mapping[str, Any], services: Services, catalogue: Catalogue) -> None:
-        """`config` has `path` and, if the file is written anew, `interval` in seconds."""
+    def __init__(self, config: Mapping[str, Any], services: Services) -> None:
+        """`config` has `path`, and `kinds` where the file is not to speak for all. Raises `ValueError` or `KeyError`."""
+        if services.catalogue is None:
+            raise ValueError("it needs the catalogue")
+        unknown = set(config) - {"name", "interval_s", "path", "kinds"}
+        if unknown:
+            raise ValueError(f"there is no option `{min(unknown)}`")
         self.name = str(config.get("name", "snapshot"))
-        self.interval_s = float(config.get("interval", 60.0))
+        self.interval_s = float(config.get("interval_s", 60.0))
         self._path = Path(str(config["path"]))
-        self._kinds = tuple(config.get("kinds") or catalogue.kinds)
-        self._catalogue = catalogue
-        del services  # a file needs none of them
+        self._catalogue = services.catalogue
+        self._kinds = tuple(config.get("kinds") or self._catalogue.kinds)
 
     def covers(self) -> Sequence[tuple[str, str]]:
         """The kinds that the configuration names; all of them if it names none."""

@@ -3,7 +3,20 @@
 Every function takes its time, its parameters and its data as arguments; nothing here reads, waits or remembers.
 """
 
+from scrimp.costs.budgets import (
+    AlertRules,
+    Budget,
+    BudgetAlert,
+    BudgetStatus,
+    Fired,
+    Severity,
+    budget_alerts,
+    budget_status,
+    spend_series,
+)
+from scrimp.costs.causes import Cause, causes
 from scrimp.costs.changes import LevelRules, Trend, trend
+from scrimp.costs.colocate import ShareRules, Sharing, crowded, pack_by_series
 from scrimp.costs.forecast import (
     Backtest,
     Forecast,
@@ -16,24 +29,47 @@ from scrimp.costs.forecast import (
     judge,
 )
 from scrimp.costs.groups import PERIOD, group_costs, merge_groups, select
+from scrimp.costs.periods import PERIOD_UNITS, PeriodUnit, calendar_period, calendar_periods
 from scrimp.costs.prices import FitRules, Machine, fit_prices
+from scrimp.costs.sizing import Size, SizeRules, after_oom, block_peaks, size_for
 from scrimp.costs.split import BillShares, device_shares, split_costs
 from scrimp.costs.units import UnitCost, unit_costs
 
 __all__ = [
     "PERIOD",
+    "PERIOD_UNITS",
+    "AlertRules",
     "Backtest",
     "BillShares",
+    "Budget",
+    "BudgetAlert",
+    "BudgetStatus",
+    "Cause",
+    "Fired",
     "FitRules",
     "Forecast",
     "ForecastRules",
     "Judged",
     "LevelRules",
     "Machine",
+    "PeriodUnit",
+    "Severity",
+    "ShareRules",
+    "Sharing",
+    "Size",
+    "SizeRules",
     "SpendSeries",
     "Trend",
     "UnitCost",
+    "after_oom",
     "backtest",
+    "block_peaks",
+    "budget_alerts",
+    "budget_status",
+    "calendar_period",
+    "calendar_periods",
+    "causes",
+    "crowded",
     "device_shares",
     "fit_prices",
     "forecast",
@@ -41,7 +77,10 @@ __all__ = [
     "hourly",
     "judge",
     "merge_groups",
+    "pack_by_series",
     "select",
+    "size_for",
+    "spend_series",
     "split_costs",
     "trend",
     "unit_costs",

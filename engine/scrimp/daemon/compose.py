@@ -96,6 +96,7 @@ def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], N
         currency=config.currency,
         allow_run_command=config.allow_run_command,
         jobs=registry,
+        catalogue=catalogue,
         queue=partial(open_queue, config.store / "queues"),
     )
     providers, bad_providers = build_providers(config, services)

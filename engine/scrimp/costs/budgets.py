@@ -1,0 +1,180 @@
+"""Budgets: what is spent and what will be, how fast, and which alerts that is worth, once each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from scrimp.costs.forecast import DAY_S, Forecast, ForecastRules, SpendSeries, backtest, forecast
+from scrimp.costs.groups import select
+from scrimp.costs.periods import PeriodUnit, calendar_period
+from scrimp.model.costs import CostTable
+from scrimp.model.money import Money
+from scrimp.model.usage import MICRO, Period
+
+Severity = Literal["info", "warning", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """An amount for each `unit` of the calendar, for the costs whose dimensions are `where`; all of them if it is empty."""
+
+    name: str
+    limit: Money
+    unit: PeriodUnit = "month"
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStatus:
+    """Where a budget stands at `at_s`.
+
+    `spent` and `used` are of the period so far; `total` is the forecast of the whole period, and `ahead` that of its rest.
+    `burn` is, by window in seconds, the pace of spending in units of the pace that would just use the limit up. `measured`
+    is false where the amounts are estimates: a hard stop must not stand on those.
+    """
+
+    budget: Budget
+    period: Period
+    at_s: int
+    spent: Money
+    used: float
+    least: Money
+    low: Money
+    total: Money
+    high: Money
+    ahead: Forecast
+    burn: Mapping[int, float]
+    days_left: float
+    measured: bool
+
+    @property
+    def burn_rate(self) -> float:
+        """The slowest of the windows: above a mark only if all windows are, so that neither a blip nor the past counts."""
+        return min(self.burn.values(), default=float("nan"))
+
+
+def spend_series(
+    costs: CostTable, budget: Budget, start_s: int, end_s: int, step_s: int = 3600
+) -> SpendSeries:
+    """What a budget's costs came to in each step of a span, in its currency. A step without any row cost nothing."""
+    currency = budget.limit.currency
+    rows = select(costs.usage, {**budget.where, "currency": (currency,)}, Period(start_s, end_s))
+    at = (costs.usage.start_s[rows] - start_s) // step_s
+    amounts = np.bincount(at, costs.cost_micro()[rows].astype(np.float64), (end_s - start_s) // step_s)
+    return SpendSeries(start_s, step_s, amounts.astype(np.float64), currency)
+
+
+def budget_status(
+    budget: Budget,
+    series: SpendSeries,
+    rules: ForecastRules,
+    *,
+    windows_s: tuple[int, ...] = (3600, 21_600),
+    measured: bool = True,
+) -> BudgetStatus:
+    """Where a budget stands at the end of its series, which should begin weeks before the period does.
+
+    A series in another currency than the limit is a bug of the caller: amounts are never converted here.
+    """
+    if series.currency != budget.limit.currency:
+        raise ValueError(f"a budget in {budget.limit.currency} cannot be held against {series.currency}")
+    at_s, limit = series.end_s, budget.limit.amount * MICRO
+    period = calendar_period(
+        budget.unit, at_s - 1
+    )  # at its very end a period is over, not the next one begun
+    spent = series.spent_micro(period.start_s, at_s)
+    left_s = max(0, period.end_s - at_s)
+    test = backtest(series, max(1, -(-left_s // DAY_S)), rules)
+    ahead = forecast(test, left_s)
+    if left_s == 0:
+        nothing = Money(0.0, series.currency)
+        ahead = Forecast(
+            nothing, nothing, nothing, nothing, 0.0, ahead.errors, ahead.coverage, ahead.level_since_s
+        )
+    so_far = Money(spent / MICRO, series.currency)
+    plan = limit / (period.end_s - period.start_s)
+    burn = {
+        window: series.spent_micro(at_s - window, at_s) / window / plan if plan > 0 else float("inf")
+        for window in windows_s
+    }
+    used = spent / limit if limit > 0 else float("inf") if spent > 0 else 0.0
+    least, low, total, high = (so_far + part for part in (ahead.least, ahead.low, ahead.mid, ahead.high))
+    return BudgetStatus(
+        budget, period, at_s, so_far, used, least, low, total, high, ahead, burn, left_s / DAY_S, measured
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRules:
+    """What is worth an alert. Shares are of the limit, `burn` is in units of the planned pace, `unit_cost` a relative rise.
+
+    The forecast pages when even its lower bound passes `forecast_page`, and is noted when its middle passes
+    `forecast_note`. An alert is armed again once its value is `rearm` below its mark.
+    """
+
+    actual: tuple[tuple[float, Severity], ...] = ((0.5, "info"), (0.8, "warning"), (1.0, "critical"))
+    forecast_page: float = 1.0
+    forecast_note: float = 1.0
+    burn: float = 3.0
+    unit_cost: float = 0.15
+    rearm: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAlert:
+    """One rule that a budget passed. `rule` is stable (`actual 80%`); `value` and `mark` are in the rule's unit."""
+
+    budget: str
+    rule: str
+    period: str
+    severity: Severity
+    value: float
+    mark: float
+
+
+Fired = frozenset[tuple[str, str, str]]
+"""Alerts that were given and are not armed again: (budget, rule, period)."""
+
+
+def budget_alerts(
+    status: BudgetStatus, rules: AlertRules, fired: Fired, *, unit_cost_change: float | None = None
+) -> tuple[tuple[BudgetAlert, ...], Fired]:
+    """The alerts that are new now, gravest first, and what is fired after them.
+
+    One alert per budget, rule and period, however often it is asked; again only after it was armed again. What is fired of
+    periods before this one is forgotten. `unit_cost_change` is the rise against the seven days before; `None` is not known.
+    """
+    name, period = status.budget.name, str(status.period)
+    found = []
+    after = {key for key in fired if key[0] != name or key[2] == period}
+    for rule, severity, value, mark in _values(status, rules, unit_cost_change):
+        key = (name, rule, period)
+        if value >= mark:
+            if key not in after:
+                after.add(key)
+                found.append(BudgetAlert(name, rule, period, severity, value, mark))
+        elif value <= mark - rules.rearm:
+            after.discard(key)
+    grave = ("critical", "warning", "info")
+    return tuple(sorted(found, key=lambda one: (grave.index(one.severity), -one.mark))), frozenset(after)
+
+
+def _values(
+    status: BudgetStatus, rules: AlertRules, unit_cost_change: float | None
+) -> list[tuple[str, Severity, float, float]]:
+    """Each rule with its severity, its value now and its mark."""
+    limit = status.budget.limit.amount
+    least, middle = (
+        amount / limit if limit > 0 else float("inf") for amount in (status.least.amount, status.total.amount)
+    )
+    found = [(f"actual {mark:.0%}", severity, status.used, mark) for mark, severity in rules.actual]
+    found += [
+        ("forecast page", "critical", least, rules.forecast_page),
+        ("forecast note", "info", middle, rules.forecast_note),
+        ("burn rate", "critical", status.burn_rate, rules.burn),
+    ]
+    if unit_cost_change is not None:
+        found.append(("unit cost", "warning", unit_cost_change, rules.unit_cost))
+    return found

@@ -1,0 +1,90 @@
+"""Work that can share a GPU: packed by its series, so that peaks that never meet are not added.
+
+First-fit decreasing (Johnson 1973) by peak memory, with two conditions on the *sums* of the series: the peak of the summed
+memory, because memory that is not there ends a job, and a high quantile of the summed duty, because duty that is not there
+only slows it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scrimp.model.usage import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRules:
+    """How full a shared GPU may be: `memory_max` of its memory at the peak, `duty_max` of its time at `duty_quantile`."""
+
+    memory_max: float = 0.90
+    duty_max: float = 0.80
+    duty_quantile: float = 0.99
+    sharers_max: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """Which jobs share a device, as numbers of their rows; and how full their devices are by the rules' measures."""
+
+    devices: tuple[tuple[int, ...], ...]
+    alone: int
+
+    @property
+    def saved(self) -> float:
+        """The share of devices that are not needed any more, against one for each job."""
+        return 1 - len(self.devices) / self.alone if self.alone else 0.0
+
+
+def pack_by_series(memory: Floats, duty: Floats, device_memory: float, rules: ShareRules) -> Sharing:
+    """Jobs onto as few devices as first-fit finds.
+
+    `memory` (bytes or MiB, like `device_memory`) and `duty` (0 to 1) have shape (jobs, times), sampled at the same times;
+    `nan` where a job did not run. A job that does not fit by itself keeps a device of its own.
+    """
+    memory, duty = np.nan_to_num(memory), np.nan_to_num(duty)
+    jobs, times = memory.shape
+    order = np.argsort(-memory.max(axis=1), kind="stable") if times else np.arange(jobs)
+    bound = rules.memory_max * device_memory
+    devices: list[list[int]] = []
+    sums_memory, sums_duty = np.zeros((jobs, times)), np.zeros((jobs, times))
+    for job in order.tolist():
+        at = _first_fit(job, devices, (memory, duty), (sums_memory, sums_duty), bound, rules)
+        if at == len(devices):
+            devices.append([])
+        devices[at].append(job)
+        sums_memory[at] += memory[job]
+        sums_duty[at] += duty[job]
+    return Sharing(tuple(tuple(sorted(device)) for device in devices), jobs)
+
+
+def _first_fit(
+    job: int,
+    devices: Sequence[Sequence[int]],
+    series: tuple[Floats, Floats],
+    sums: tuple[Floats, Floats],
+    bound: float,
+    rules: ShareRules,
+) -> int:
+    """The first device that still meets the rules with this job, or the number of a new one."""
+    used = len(devices)
+    peaks = (sums[0][:used] + series[0][job]).max(axis=1, initial=0.0)
+    for at in np.flatnonzero(peaks <= bound).tolist():
+        if len(devices[at]) >= rules.sharers_max:
+            continue
+        together = sums[1][at] + series[1][job]
+        if not len(together) or float(np.quantile(together, rules.duty_quantile)) <= rules.duty_max:
+            return int(at)
+    return used
+
+
+def crowded(sharing: Sharing, memory: Floats, duty: Floats, device_memory: float) -> float:
+    """The share of (device, time) in which the shared devices were asked for more memory or duty than they have."""
+    memory, duty = np.nan_to_num(memory), np.nan_to_num(duty)
+    over = [
+        (memory[list(jobs)].sum(axis=0) > device_memory) | (duty[list(jobs)].sum(axis=0) > 1.0)
+        for jobs in sharing.devices
+        if len(jobs) > 1
+    ]
+    cells = len(sharing.devices) * memory.shape[1]
+    return float(np.sum(over)) / cells if cells else 0.0

@@ -1,0 +1,75 @@
+"""Sizes: bounds that hold as often as they say, and the admission that there is not enough to go by."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from scrimp.costs.sizing import MIB, SizeRules, _rank, after_oom, block_peaks, size_for
+
+RULES = SizeRules(margin=0.0)
+WEEK = RULES.cycle_s
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3000), st.sampled_from([0.5, 0.9, 0.95, 0.99]), st.sampled_from([0.5, 0.8, 0.95, 0.99]))
+def test_the_rank_is_the_smallest_that_bounds_the_quantile(count, quantile, confidence):
+    found = _rank(count, quantile, confidence)
+    sure = 1 + np.flatnonzero(binom.cdf(np.arange(count), count, quantile) >= confidence)
+    near = 1e-9  # a term at the very edge may fall on either side
+    if found is None:
+        assert not len(sure) or binom.cdf(count - 1, count, quantile) - confidence < near
+    else:
+        assert abs(found - sure[0]) <= 1
+        assert binom.cdf(found - 1, count, quantile) >= confidence - near
+
+
+def test_two_hundred_and_ninety_nine_peaks_are_needed_for_the_99th_percentile():
+    assert RULES.peaks_needed() == 299
+    few, enough = (size_for(np.arange(1.0, count + 1), WEEK, RULES) for count in (298, 299))
+    assert (few.enough, enough.enough) == (False, True)
+    assert enough.value == 299.0
+    assert enough.confidence == 0.95
+    assert few.confidence == pytest.approx(1 - 0.99**298)
+
+
+def test_less_than_a_week_is_never_enough():
+    assert not size_for(np.ones(5000), WEEK - 1, RULES).enough
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_size_bounds_the_quantile_as_often_as_it_says(seed):
+    """Over many samples of a heavy-tailed demand the true 99th percentile is below the size 95 times of 100."""
+    rng = np.random.default_rng(seed)
+    samples = rng.pareto(3, (100, 500))
+    true = 0.01 ** (-1 / 3) - 1
+    held = [size_for(sample, WEEK, RULES).value >= true for sample in samples]
+    assert np.mean(held) >= 0.87
+
+
+def test_peers_lend_what_a_short_history_lacks():
+    peers = np.concatenate((np.full(70, 10.0), np.full(930, 20.0)))
+    found = size_for(np.full(70, 10.0), WEEK, RULES, peers)
+    sure = 1 - 0.99**70
+    assert found.value == pytest.approx(sure * 10 + (1 - sure) * 20)
+    assert size_for(np.full(70, 10.0), WEEK, RULES).value == 10.0
+
+
+def test_a_size_is_one_that_can_be_bought():
+    found = size_for(np.full(400, 41.0), WEEK, SizeRules(margin=0.1, step=10.0))
+    assert found.value == 50.0
+    assert size_for(np.zeros(0), WEEK, RULES) is None
+
+
+def test_peaks_are_of_blocks_and_skip_what_was_not_measured():
+    times = np.array([0, 60, 599, 600, 1300, 1900, 2500])
+    values = np.array([1, 5, np.nan, 2, np.nan, 7, 6.0])
+    assert block_peaks(times, values, 600).tolist() == [5, 2, 7, 6]
+    assert block_peaks(times, np.full(7, np.nan), 600).tolist() == []
+
+
+def test_after_running_out_of_memory_a_job_gets_more_than_its_peak():
+    assert after_oom(1000 * MIB, 990 * MIB) == 1200 * MIB
+    assert after_oom(100 * MIB, 400 * MIB) == 500 * MIB
