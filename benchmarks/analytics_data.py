@@ -73,12 +73,12 @@ def generated_containers(rng: np.random.Generator, count: int = 64) -> Container
     shape = (count, len(times))
     base = rng.choice([17_000.0, 24_800.0, 30_500.0], size=(count, 1), p=[0.05, 0.75, 0.2])
     memory = base * np.exp(rng.normal(0, 0.02, shape)) - rng.choice([0, 9000], size=shape, p=[0.7, 0.3])
-    for _ in range(10):  # spells of some minutes with more in memory
-        start = rng.integers(0, shape[1], count)
-        length = rng.integers(3, 30, count)
-        more = rng.gamma(2.0, 2500.0, count)
-        within = (np.arange(shape[1]) >= start[:, None]) & (np.arange(shape[1]) < (start + length)[:, None])
-        memory += np.where(within & (rng.random((count, 1)) < 0.5), more[:, None], 0.0)
+    for _ in range(60):  # spells of some minutes with more in memory, whose peaks come back
+        start = rng.integers(0, shape[1], count)[:, None]
+        within = (np.arange(shape[1]) >= start) & (
+            np.arange(shape[1]) < start + rng.integers(3, 12, (count, 1))
+        )
+        memory = np.where(within, np.maximum(memory, base + 16_000 * rng.beta(1.2, 3.0, (count, 1))), memory)
     busy = rng.random(shape) < 0.15
     duty = np.where(busy, rng.random(shape) * 0.6, 0.0)
     return Containers(tuple(f"g{at:03d}" for at in range(count)), times, memory, duty)
