@@ -80,5 +80,5 @@ def generated_containers(rng: np.random.Generator, count: int = 64) -> Container
         )
         memory = np.where(within, np.maximum(memory, base + 16_000 * rng.beta(1.2, 3.0, (count, 1))), memory)
     busy = rng.random(shape) < 0.15
-    duty = np.where(busy, rng.random(shape) * 0.6, 0.0)
+    duty = np.where(busy, rng.random(shape) * 0.45, 0.0)
     return Containers(tuple(f"g{at:03d}" for at in range(count)), times, memory, duty)

@@ -1,5 +1,7 @@
 """Sharing GPUs by series: never fuller than the rules allow, and only as empty as need be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,11 +32,15 @@ def test_every_job_has_one_device_and_no_shared_device_breaks_a_rule(jobs, seed,
     assert crowded(found, memory, duty, 80.0) <= 0.01
 
 
-def test_peaks_that_never_meet_share_a_device():
+def test_peaks_that_never_met_may_share_a_device_only_if_they_could_meet_and_fit():
+    """Day and night work fits while it stays apart; shifted by half a day it would not, and that is asked too."""
     day, night = np.tile([1.0, 0.0], 50), np.tile([0.0, 1.0], 50)
     memory, duty = np.stack((day, night)) * 60, np.stack((day, night)) * 0.7
-    assert pack_by_series(memory, duty, 80.0, RULES).devices == ((0, 1),)
-    assert len(pack_by_series(np.stack((day, day)) * 60, duty, 80.0, RULES).devices) == 2
+    trusting = replace(RULES, shifts=1)
+    assert pack_by_series(memory, duty, 80.0, trusting).devices == ((0, 1),)
+    assert len(pack_by_series(memory, duty, 80.0, RULES).devices) == 2
+    assert len(pack_by_series(np.stack((day, day)) * 60, duty, 80.0, trusting).devices) == 2
+    assert pack_by_series(memory / 2, duty / 2, 80.0, RULES).devices == ((0, 1),)
 
 
 def test_what_it_saves_is_against_a_device_each():

@@ -31,6 +31,7 @@ from scrimp.costs.forecast import (
 from scrimp.costs.groups import PERIOD, group_costs, merge_groups, select
 from scrimp.costs.periods import PERIOD_UNITS, PeriodUnit, calendar_period, calendar_periods
 from scrimp.costs.prices import FitRules, Machine, fit_prices
+from scrimp.costs.savings import Realised, SavingEntry, TargetHour, realised
 from scrimp.costs.sizing import Size, SizeRules, after_oom, block_peaks, size_for
 from scrimp.costs.split import BillShares, device_shares, split_costs
 from scrimp.costs.units import UnitCost, unit_costs
@@ -53,12 +54,15 @@ __all__ = [
     "LevelRules",
     "Machine",
     "PeriodUnit",
+    "Realised",
+    "SavingEntry",
     "Severity",
     "ShareRules",
     "Sharing",
     "Size",
     "SizeRules",
     "SpendSeries",
+    "TargetHour",
     "Trend",
     "UnitCost",
     "after_oom",
@@ -78,6 +82,7 @@ __all__ = [
     "judge",
     "merge_groups",
     "pack_by_series",
+    "realised",
     "select",
     "size_for",
     "spend_series",

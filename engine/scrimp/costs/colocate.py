@@ -2,7 +2,8 @@
 
 First-fit decreasing (Johnson 1973) by peak memory, with two conditions on the *sums* of the series: the peak of the summed
 memory, because memory that is not there ends a job, and a high quantile of the summed duty, because duty that is not there
-only slows it.
+only slows it. Peaks that did not meet in a short history may meet in the next: a third condition shifts a job's series against
+the others' in time, and bounds how often all of these together would have asked for more than the device has.
 """
 
 from collections.abc import Sequence
@@ -15,11 +16,16 @@ from scrimp.model.usage import Floats
 
 @dataclass(frozen=True, slots=True)
 class ShareRules:
-    """How full a shared GPU may be: `memory_max` of its memory at the peak, `duty_max` of its time at `duty_quantile`."""
+    """How full a shared GPU may be: `memory_max` of its memory at the peak, `duty_max` of its time at `duty_quantile`.
+
+    `over_max` is the share of time, over `shifts` of a job against the others, in which memory or duty would not suffice.
+    """
 
     memory_max: float = 0.90
     duty_max: float = 0.80
     duty_quantile: float = 0.99
+    shifts: int = 24
+    over_max: float = 3e-4
     sharers_max: int = 8
 
 
@@ -45,11 +51,10 @@ def pack_by_series(memory: Floats, duty: Floats, device_memory: float, rules: Sh
     memory, duty = np.nan_to_num(memory), np.nan_to_num(duty)
     jobs, times = memory.shape
     order = np.argsort(-memory.max(axis=1), kind="stable") if times else np.arange(jobs)
-    bound = rules.memory_max * device_memory
     devices: list[list[int]] = []
     sums_memory, sums_duty = np.zeros((jobs, times)), np.zeros((jobs, times))
     for job in order.tolist():
-        at = _first_fit(job, devices, (memory, duty), (sums_memory, sums_duty), bound, rules)
+        at = _first_fit(job, devices, (memory, duty), (sums_memory, sums_duty), device_memory, rules)
         if at == len(devices):
             devices.append([])
         devices[at].append(job)
@@ -63,17 +68,24 @@ def _first_fit(
     devices: Sequence[Sequence[int]],
     series: tuple[Floats, Floats],
     sums: tuple[Floats, Floats],
-    bound: float,
+    device_memory: float,
     rules: ShareRules,
 ) -> int:
     """The first device that still meets the rules with this job, or the number of a new one."""
-    used = len(devices)
+    used, times = len(devices), series[0].shape[1]
+    if not times:
+        return used
     peaks = (sums[0][:used] + series[0][job]).max(axis=1, initial=0.0)
-    for at in np.flatnonzero(peaks <= bound).tolist():
+    lags = np.arange(max(1, rules.shifts)) * times // max(1, rules.shifts)
+    shifted = (np.arange(times)[None, :] - lags[:, None]) % times
+    memory, duty = series[0][job][shifted], series[1][job][shifted]
+    for at in np.flatnonzero(peaks <= rules.memory_max * device_memory).tolist():
         if len(devices[at]) >= rules.sharers_max:
             continue
-        together = sums[1][at] + series[1][job]
-        if not len(together) or float(np.quantile(together, rules.duty_quantile)) <= rules.duty_max:
+        if float(np.quantile(sums[1][at] + series[1][job], rules.duty_quantile)) > rules.duty_max:
+            continue
+        over = (sums[0][at] + memory > device_memory) | (sums[1][at] + duty > 1.0)
+        if float(np.mean(over)) <= rules.over_max:
             return int(at)
     return used
 
