@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import Shell
+from tests.execute.acts import intent
 
 from scrimp.model.ledger import Approval
 from scrimp.store import open_store, read_records, replay, visit_store
@@ -173,3 +174,23 @@ def test_without_an_id_what_waits_is_listed(scrimp: Shell) -> None:
     assert ran.code == 0
     assert [line.split()[0] for line in ran.out.splitlines()] == ["named", "open"]
     assert ran.out.splitlines()[0].endswith("shrink_idle  node_group/c  by @oncall, zoe")
+
+
+def test_a_person_settles_an_act_in_doubt(scrimp: Shell, folder: Path) -> None:
+    """Without a word the target would be left alone for ever."""
+    with open_store(folder / ".scrimp", time.time) as store:
+        store.record_intent(one := intent("k1"), {})
+        store.record_outcome(one, "ask", "neither done nor untouched", {})
+        store.record_intent(other := intent("k2"), {})
+        store.record_outcome(other, "done", "", {})
+    (line,) = scrimp("settle").out.splitlines()
+    assert line.split()[0] == "k1"
+    assert line.endswith("shrink  node_group/a  scale_down")
+    assert scrimp("settle", "k1").code == 2
+    assert scrimp("settle", "k1", "done", "--detail", "looked", "--actor", "dana").out == "settled: done\n"
+    assert scrimp("settle").out == ""
+    assert scrimp("settle", "k1", "failed").code == 2
+    with visit_store(folder / ".scrimp", time.time) as visit:
+        last = list(read_records(visit.log, event="outcome"))[-1]
+        assert visit.load_ledger().intents[0].outcome == "done"
+    assert (last["actor"], last["values"]) == ("dana", {"outcome": "done", "detail": "looked"})

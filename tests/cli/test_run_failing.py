@@ -1,5 +1,6 @@
 """`scrimp run` where the disk, the ledger or another engine says no: nothing is done, one clear line, exit code 3."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -89,3 +90,15 @@ def test_two_engines_on_one_folder(room: Room) -> None:
         assert "SCR802" in second.stderr
         assert room.last() == before
     assert untouched(room)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_an_act_waits_for_its_outcome(tmp_path: Path, number: signal.Signals) -> None:
+    """Who stops the engine must not have to ask afterwards what became of what it was doing."""
+    room = Room.make(tmp_path, CONFIG, POLICY)
+    put(tmp_path / "boxes", "a", delay_s=1.0)
+    with room.engine() as engine:
+        room.wait_for_records(lambda _: True, 1, "intent")
+        engine.send_signal(number)
+        assert engine.wait(30) == 0
+        assert [one["values"]["outcome"] for one in room.records("outcome")] == ["done"]

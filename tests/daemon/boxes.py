@@ -6,6 +6,7 @@ prevented and shows in `effects`, so that an engine that acts twice is found out
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,7 @@ class BoxProvider:
     def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
         path, box = self._box(action)
         if key not in box["effects"]:
+            time.sleep(box.get("delay_s", 0.0))
             _write(path, {**box, "size": action.after["size"], "effects": [*box["effects"], key]})
         return ActionResult("set", dict(action.after))
 

@@ -146,3 +146,18 @@ def test_recovery_asks_the_target_first(tmp_path: Path) -> None:
 def test_recovery_obeys_the_kill_switch_and_age(tmp_path: Path) -> None:
     assert recovered(tmp_path / "paused", 10.0, paused=True) == (["refused"], 10.0, [])
     assert recovered(tmp_path / "old", 10.0, at_s=AT_S - 7200) == (["refused"], 10.0, [])
+
+
+def test_the_kill_switch_stops_what_of_a_tick_has_not_begun(tmp_path: Path) -> None:
+    """Whoever pulls it in the middle of a large tick must not watch the rest of it happen."""
+    world = fake()
+    clock = ManualClock(AT_S)
+    with open_store(tmp_path, clock.now) as store:
+        world.effect = lambda _target, _key: store.pause("ann", "stop")
+        found = execute(
+            [decision(action(A)), decision(action("node_group/b"))], {"shrink": policy()}, [world], store, AT_S,
+            clock.sleep, ExecuteSettings(parallel=1), store.paused,
+        )  # fmt: skip
+        assert words(found) == ["done"]
+        assert [one.target for one in store.load_ledger().intents] == [A]
+    assert world.state["node_group/b"]["size"] == 10.0

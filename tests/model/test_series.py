@@ -119,3 +119,14 @@ def test_only_wanted_fields_are_kept_and_a_failed_source_is_marked() -> None:
     assert list(found) == [("node", "load")]
     assert found["node", "load"].failed.tolist() == [False, True]
     assert rings.append({}, 160.0) == {}
+
+
+def test_a_clock_that_is_set_back_goes_on_with_new_samples() -> None:
+    """An NTP step must not blind all windows until the old time has come again."""
+    ring = SeriesRing(OVER_S)
+    for at_s in (1000.0, 1060.0, 5000.0):
+        ring.append(("a",), at_s, np.array([at_s]))
+    for at_s in (1100.0, 1160.0):
+        ring.append(("a",), at_s, np.array([at_s]))
+    series = ring.view(("a",), 60.0, np.zeros(1, dtype=np.bool_))
+    assert inside(series, 0, 1160.0) == [(at_s, at_s) for at_s in (1000.0, 1060.0, 1100.0, 1160.0)]

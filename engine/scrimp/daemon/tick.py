@@ -67,7 +67,14 @@ class Ticker:
         by_name = {policy.name: policy for policy in policies.checked.policies}
         self.store.record_shadows(shadow_intents(plan.proposed, by_name, now_s))
         outcomes = execute(
-            plan.proposed, by_name, self.providers, self.store, now_s, self.sleep, self.settings.execute
+            plan.proposed,
+            by_name,
+            self.providers,
+            self.store,
+            now_s,
+            self.sleep,
+            self.settings.execute,
+            self.store.paused,
         )
         self.store.record(alerts(outcomes))
         return Ticked(gathered, plan, outcomes)

@@ -23,9 +23,11 @@ def execute(
     now_s: float,
     sleep: Callable[[float], None],
     settings: ExecuteSettings | None = None,
+    halted: Callable[[], bool] = lambda: False,
 ) -> tuple[Outcome, ...]:
     """Carry out what is to be done of a tick at `now_s`; the outcomes are in the order of the decisions.
 
+    `halted` is asked before each decision's acts: the kill switch stops what of a tick has not begun.
     Decisions other than act and undo are left alone. Those merged into another policy's are noted only, after it.
     Raises what the journal raises, and begins nothing more then.
     """
@@ -39,7 +41,7 @@ def execute(
     def run(lane: Sequence[Decision]) -> list[tuple[Decision, tuple[Outcome, ...]]]:
         done: list[tuple[Decision, tuple[Outcome, ...]]] = []
         for decision in lane:
-            if broken.is_set():
+            if broken.is_set() or halted():
                 break
             policy = policies[decision.policy]
             try:

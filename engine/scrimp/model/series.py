@@ -52,6 +52,8 @@ class SeriesRing:
         sample, so that none looks younger than it is. The first tick takes the youngest values only.
         """
         self._rename(names)
+        if at_s < self._tick_s:
+            self._set_back(at_s)
         new = ~np.isnan(values) & (age_s < at_s - self.last_s)
         if not new.any():
             return
@@ -90,6 +92,11 @@ class SeriesRing:
             interval_s=np.full(1, interval_s),
             failed=failed,
         )
+
+    def _set_back(self, at_s: float) -> None:
+        """The clock was set back: samples of a future are dropped, or none would be new until it has come again."""
+        self._used = int(np.searchsorted(self._times[: self._used], at_s, side="right"))
+        self._tick_s = float("-inf")
 
     def _rename(self, names: tuple[str, ...]) -> None:
         if names is self._names or names == self._names:

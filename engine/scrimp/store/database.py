@@ -121,7 +121,7 @@ class Database:
                         one: approval_from(json.loads(doc))
                         for one, doc in self._link.execute("SELECT id, doc FROM approvals")
                     },
-                    pause=self._load_pause(),
+                    pause=self.load_pause(),
                 )
             finally:
                 self._link.execute("COMMIT")
@@ -142,7 +142,7 @@ class Database:
                 intents=intents,
                 episodes=episodes,
                 approvals=dict(self._find_approvals(approval)),
-                pause=self._load_pause(),
+                pause=self.load_pause(),
             )
 
     def write(self, before: Ledger, after: Ledger) -> None:
@@ -301,8 +301,10 @@ class Database:
         for one, doc in self._link.execute("SELECT id, doc FROM approvals WHERE id=?", (name,)).fetchall():
             yield one, approval_from(json.loads(doc))
 
-    def _load_pause(self) -> Pause | None:
-        found = self._link.execute("SELECT since_s, actor, reason FROM pause").fetchone()
+    def load_pause(self) -> Pause | None:
+        """The kill switch, if it is on."""
+        with guarded():
+            found = self._link.execute("SELECT since_s, actor, reason FROM pause").fetchone()
         return None if found is None else Pause(*found)
 
 

@@ -95,16 +95,18 @@ class Log:
             raise LogUnwritable(f"cannot read the audit log: {error.strerror}") from error
 
     def _beyond(self, tail: Tail) -> Iterator[tuple[Record, Tail]]:
-        for path in self.files():
+        files = self.files()
+        for path in files:
             if path.name < tail.file:
                 continue
+            size = path.stat().st_size
             start = tail.size if path.name == tail.file else 0
             with path.open("rb") as file:
                 file.seek(start)
                 position = start
                 for line in file:
                     record = parsed(line)
-                    if record is None and path == self.files()[-1] and not file.read(1):
+                    if record is None and path == files[-1] and position + len(line) >= size:
                         self._put_aside(path, position, line)
                         return
                     position += len(line)

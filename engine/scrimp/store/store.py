@@ -137,6 +137,11 @@ class Visit:
                 raise NotAwaiting(f"source `{source}` is not distrusted")
             self._write([Entry("override", values={"trusted": source, "memory": found}, actor=actor)])
 
+    def paused(self) -> bool:
+        """Whether the kill switch is on now."""
+        with self._mutex:
+            return self._database.load_pause() is not None
+
     def verify(self) -> Verification:
         """Check the whole log; names the first bad record."""
         with self._mutex:
