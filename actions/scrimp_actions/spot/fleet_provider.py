@@ -6,11 +6,12 @@ given no more work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scrimp.api import (
     ActionResult,
+    Permission,
     PlannedAction,
     Probe,
     Reached,
@@ -33,12 +34,17 @@ STAYS = (State.REQUESTED, State.PENDING, State.RUNNING, State.AT_RISK)
 
 @dataclass(frozen=True, slots=True)
 class FleetProvider:
-    """Acts on `node_group/FLEET` and, for a rescue, on `node/INSTANCE`."""
+    """Acts on `node_group/FLEET` and, for a rescue, on `node/INSTANCE`. `needs` are the permissions of its cloud."""
 
     name: str
     manager: Manager
     keys: KeyStore
     services: Services
+    needs: Callable[[Collection[str]], Sequence[Permission]] = lambda _actions: ()
+
+    def permissions(self, actions: Collection[str]) -> Sequence[Permission]:
+        """What its cloud has to allow for these actions, where that says so."""
+        return self.needs(actions)
 
     def handles(self, action: PlannedAction) -> bool:
         """Whether the target is a fleet of ours, or an instance of one."""

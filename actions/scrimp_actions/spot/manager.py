@@ -7,7 +7,7 @@ drives. One lock: calls of provider threads and of the daemon's thread follow ea
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -71,6 +71,7 @@ class Manager:
     _look_s: float = float("-inf")
     _plan_s: float = float("-inf")
     _unseen: str = ""
+    _asked: dict[str, str] = field(default_factory=dict)
     _looking: Future[tuple[Seen, Sequence[PoolPrice]]] | None = None
 
     def __post_init__(self) -> None:
@@ -200,6 +201,7 @@ class Manager:
 
     def _plan(self, now_s: float) -> None:
         self._plan_s = now_s
+        self._asked = {name: pool for name, pool in self._asked.items() if name in self.runner.entries}
         for name, spec in self.specs.items():
             wish = self.wishes[name]
             pools = wish.pools or spec.pools
@@ -235,12 +237,13 @@ class Manager:
             wish = self.wishes[entry.fleet]
             pools = self.pools.ranked(
                 wish.pools or spec.pools,
-                _held(self.runner.fleet(entry.fleet)),
+                self._held(entry),
                 wish.size,
                 entry.member.now_s,
                 least_pools=spec.least_pools,
                 most_share=spec.most_share,
             )
+            self._asked[entry.name] = pools[0]
         full = step.on_demand or wish.purchase is Purchase.ON_DEMAND
         return LaunchRequest(
             step.key,
@@ -252,20 +255,20 @@ class Manager:
             spec.template,
         )
 
+    def _held(self, asking: Entry) -> dict[str, int]:
+        """How many other members of the fleet each pool holds, or is being asked for: a crowd must not see an empty pool."""
+        held: dict[str, int] = {}
+        for entry in self.runner.fleet(asking.fleet):
+            pool = entry.pool or self._asked.get(entry.name, "")
+            if pool and entry.name != asking.name and entry.bought != Purchase.ON_DEMAND.value:
+                held[pool] = held.get(pool, 0) + 1
+        return held
+
     def _launched(self, _entry: Entry, launched: Launched, now_s: float) -> None:
         with self._turn:
             for error in launched.errors:
                 if error.capacity:
                     self.pools.strike(error.pool, now_s)
-
-
-def _held(entries: Iterable[Entry]) -> dict[str, int]:
-    """How many instances of the fleet each pool holds."""
-    held: dict[str, int] = {}
-    for entry in entries:
-        if entry.pool and entry.bought == Purchase.SPOT.value:
-            held[entry.pool] = held.get(entry.pool, 0) + 1
-    return held
 
 
 def _taken(entry: Entry) -> bool:

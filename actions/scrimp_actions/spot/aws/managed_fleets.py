@@ -1,0 +1,84 @@
+"""The provider `aws_fleets`: fleets on AWS whose members are scrimp's own, rescued one by one when they are noticed.
+
+Other than a group of the provider `aws` a fleet here is kept at its size: what is taken is replaced, in another pool where
+that one is spent. It launches and ends nothing that does not bear its tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from scrimp.api import Permission, Services
+from scrimp.aws import Account, AwsSettings, operations
+from scrimp_actions.factory import Factory
+from scrimp_actions.keys import KeyStore
+from scrimp_actions.specs import SPECS
+from scrimp_actions.spot.aws.cloud import USED, AwsCloud
+from scrimp_actions.spot.fleet_config import BUDGETS, fleet_from, open_book
+from scrimp_actions.spot.fleet_provider import GROUP_ACTIONS, RESCUE, FleetProvider
+from scrimp_actions.spot.hands import FLEET_TAG
+from scrimp_actions.spot.manager import Beat, Manager, Means
+from scrimp_actions.spot.member import Rules
+from scrimp_actions.spot.poolbook import Machine, PoolBook
+from scrimp_actions.spot.runner import Pace
+from scrimp_actions.spot.watch import Patience
+
+HANDS, CALLERS = 8, 16
+"""Steps on workers, and calls of the cloud, that are under way side by side."""
+
+
+def build(config: Mapping[str, Any], services: Services) -> FleetProvider:
+    """From its section: the account as for `aws`, `fleets` by name, `queue` (a name), `subnets`, `pass_role`; see the README."""
+    name = str(config.get("name", "aws_fleets"))
+    specs = {str(fleet): fleet_from(str(fleet), raw) for fleet, raw in config["fleets"].items()}
+    account = Account(AwsSettings.from_config(config), USED)
+    queue = config.get("queue")
+    speeds = {kind: speed for spec in specs.values() for kind, speed in spec.machine.units_per_s.items()}
+    pools = [pool for spec in specs.values() for pool in spec.pools]
+    manager = Manager(
+        specs,
+        Means(
+            AwsCloud(account, services.now, tuple(config.get("subnets", ()))),
+            services.channel,
+            services.queue(str(queue), 0) if queue is not None and services.queue is not None else None,
+            name,
+            services.currency,
+        ),
+        open_book(services.state_dir / "fleets", name),
+        PoolBook(
+            pools, Machine(speeds, float(config.get("startup_s", 60.0)), float(config.get("redone_s", 30.0)))
+        ),
+        Rules(BUDGETS["aws"]),
+        Beat(float(config.get("look_s", 15.0)), float(config.get("plan_s", 15.0))),
+        Patience(heartbeat_s=float(config.get("heartbeat_s", 120.0))),
+        Pace(),
+        (ThreadPoolExecutor(HANDS, "scrimp-hands"), ThreadPoolExecutor(CALLERS, "scrimp-cloud")),
+    )
+
+    def needs(_actions: Collection[str]) -> Sequence[Permission]:
+        return _needs(name, str(config.get("pass_role", "")))
+
+    return FleetProvider(name, manager, KeyStore(services.state_dir / "done" / name), services, needs)
+
+
+def _needs(name: str, pass_role: str) -> list[Permission]:
+    """A fleet is kept at its size whatever the policies do, so only the role depends on the section."""
+    why = f"provider {name}"
+    tagged = {"StringEquals": {f"aws:ResourceTag/{FLEET_TAG}": name}}
+    found = [
+        *operations.DESCRIBE_INSTANCES.permissions(why),
+        *operations.CREATE_FLEET.permissions(why),
+        *operations.DESCRIBE_SUBNETS.permissions(why),
+        *operations.TERMINATE.permissions(why, resources=("arn:aws:ec2:*:*:instance/*",), conditions=tagged),
+        *operations.SPOT_PRICES.permissions(f"{why}, prices in plans", optional=True),
+        *operations.GET_PRODUCTS.permissions(f"{why}, prices in plans", optional=True),
+    ]
+    if pass_role:
+        to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
+        found.append(Permission("aws", "iam:PassRole", (pass_role,), to_ec2, why))
+    return found
+
+
+FACTORY = Factory(tuple(SPECS[name] for name in (*GROUP_ACTIONS, RESCUE)), build)

@@ -1,0 +1,43 @@
+"""Managed fleets as `scrimp.yaml` has them, for the providers of all clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scrimp_actions.spot.cloud import Purchase
+from scrimp_actions.spot.fleets import FleetSpec
+from scrimp_actions.spot.member import AWS_BUDGET, AZURE_BUDGET, GCP_BUDGET, Budget
+from scrimp_actions.spot.members import MemberBook
+from scrimp_actions.spot.poolbook import Machine
+
+BUDGETS: Mapping[str, Budget] = {"aws": AWS_BUDGET, "gcp": GCP_BUDGET, "azure": AZURE_BUDGET}
+
+
+def open_book(folder: Path, name: str, *, durable: bool = True) -> MemberBook:
+    """The members of a provider, in its state folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return MemberBook(folder / f"{name}.db", durable=durable)
+
+
+def fleet_from(name: str, raw: Mapping[str, Any]) -> FleetSpec:
+    """A fleet as `scrimp.yaml` has it. Raises `KeyError` for what is missing, `ValueError` for what cannot be."""
+    machine = Machine(
+        {str(kind): float(speed) for kind, speed in raw.get("units_per_s", {}).items()},
+        float(raw.get("startup_s", 60.0)),
+        float(raw.get("redone_s", 30.0)),
+    )
+    floats = ("most_share", "leave_s", "needed_s")
+    given: dict[str, Any] = {key: float(raw[key]) for key in floats if key in raw}
+    counts = ("min_size", "max_size", "least_pools", "at_once", "moves_per_day")
+    given |= {key: int(raw[key]) for key in counts if key in raw}
+    return FleetSpec(
+        name,
+        tuple(str(pool) for pool in raw["pools"]),
+        int(raw["size"]),
+        machine,
+        Purchase(raw.get("purchase_option", Purchase.ON_DEMAND.value)),
+        str(raw.get("template", "")),
+        **given,
+    )
