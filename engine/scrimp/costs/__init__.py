@@ -3,6 +3,15 @@
 Every function takes its time, its parameters and its data as arguments; nothing here reads, waits or remembers.
 """
 
+from scrimp.costs.advice import (
+    Advice,
+    Marks,
+    capped,
+    share_advice,
+    size_advice,
+    spot_advice,
+    usage_advice,
+)
 from scrimp.costs.budgets import (
     AlertRules,
     Budget,
@@ -31,6 +40,7 @@ from scrimp.costs.forecast import (
 from scrimp.costs.groups import PERIOD, group_costs, merge_groups, select
 from scrimp.costs.periods import PERIOD_UNITS, PeriodUnit, calendar_period, calendar_periods
 from scrimp.costs.prices import FitRules, Machine, fit_prices
+from scrimp.costs.repack import PackJob, PackNode, freed_nodes, freed_per_hour, share_out
 from scrimp.costs.savings import Realised, SavingEntry, TargetHour, realised
 from scrimp.costs.sizing import Size, SizeRules, after_oom, block_peaks, size_for
 from scrimp.costs.split import BillShares, device_shares, split_costs
@@ -39,6 +49,7 @@ from scrimp.costs.units import UnitCost, unit_costs
 __all__ = [
     "PERIOD",
     "PERIOD_UNITS",
+    "Advice",
     "AlertRules",
     "Backtest",
     "BillShares",
@@ -53,6 +64,9 @@ __all__ = [
     "Judged",
     "LevelRules",
     "Machine",
+    "Marks",
+    "PackJob",
+    "PackNode",
     "PeriodUnit",
     "Realised",
     "SavingEntry",
@@ -72,11 +86,14 @@ __all__ = [
     "budget_status",
     "calendar_period",
     "calendar_periods",
+    "capped",
     "causes",
     "crowded",
     "device_shares",
     "fit_prices",
     "forecast",
+    "freed_nodes",
+    "freed_per_hour",
     "group_costs",
     "hourly",
     "judge",
@@ -84,9 +101,14 @@ __all__ = [
     "pack_by_series",
     "realised",
     "select",
+    "share_advice",
+    "share_out",
+    "size_advice",
     "size_for",
     "spend_series",
     "split_costs",
+    "spot_advice",
     "trend",
     "unit_costs",
+    "usage_advice",
 ]

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from scrimp.costs.rounding import sums
+from scrimp.costs.rounding import known_amounts, sums
 from scrimp.model.costs import PARTS, CostGroups, CostTable
 from scrimp.model.usage import Bools, Floats, Integers, Period, UsageTable
 
@@ -69,6 +69,13 @@ def merge_groups(pieces: Iterable[CostGroups]) -> CostGroups:
     return _groups(by, keys, integers, floats)
 
 
+def _amounts(usage: UsageTable) -> tuple[Floats, Floats, Floats]:
+    """Capacity, allocated and used of every row, as the split takes them: what was not measured counts as used."""
+    allocated = known_amounts(usage.allocated)
+    used = np.where(np.isnan(usage.used), allocated, known_amounts(usage.used))
+    return known_amounts(usage.capacity), allocated, np.where(usage.is_charge(), 0.0, used)
+
+
 def _groups(
     by: tuple[str, ...], keys: Sequence[tuple[str, ...]], parts: Sequence[Integers], amounts: Sequence[Floats]
 ) -> CostGroups:
@@ -110,8 +117,5 @@ def _sums(
     place[order] = np.arange(len(order))
     inverse = place[inverse]
     parts = [sums(inverse, costs.part(name), len(keys)) for name in PARTS]
-    amounts: list[Floats] = [
-        np.bincount(inverse, np.nan_to_num(getattr(costs.usage, name)), len(keys)).astype(np.float64)
-        for name in _QUANTITIES
-    ]
+    amounts = [np.bincount(inverse, values, len(keys)).astype(np.float64) for values in _amounts(costs.usage)]
     return _groups(by, [keys[at] for at in order], parts, amounts)

@@ -50,3 +50,8 @@ def sums(groups: Integers, values: Integers, count: int) -> Integers:
         found += np.bincount(where, high, count).astype(np.int64) << 32
         found += np.bincount(where, low, count).astype(np.int64)
     return found
+
+
+def known_amounts(values: Floats) -> Floats:
+    """Quantities as they can be: not negative, and 0 where none is known."""
+    return np.where(np.isfinite(values) & (values > 0), values, 0.0)

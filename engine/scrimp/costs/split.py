@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scrimp.costs.rounding import apportion, sums
+from scrimp.costs.rounding import apportion, known_amounts, sums
 from scrimp.model.costs import CostTable, PriceBook
 from scrimp.model.usage import CPU, GPU, MEMORY, NODE, OTHER, RESOURCES, Bools, Floats, Integers, UsageTable
 
@@ -69,8 +69,8 @@ class _Rows:
             order = np.argsort(key, kind="stable")
             key = key[order]
         charge = usage.is_charge()[order]
-        given, used = _amounts(usage.allocated[order]), usage.used[order]
-        used = np.where(np.isnan(used), given, _amounts(used))
+        given, used = known_amounts(usage.allocated[order]), usage.used[order]
+        used = np.where(np.isnan(used), given, known_amounts(used))
         used[charge] = 0.0
         return cls(
             usage,
@@ -80,7 +80,7 @@ class _Rows:
             charge,
             usage.resource.codes[order].astype(np.int64),
             usage.resource.names,
-            np.where(charge, _amounts(usage.capacity[order]), 0.0),
+            np.where(charge, known_amounts(usage.capacity[order]), 0.0),
             np.where(charge, given, 0.0),
             used,
             np.where(charge, 0.0, np.maximum(given - used, 0.0)),
@@ -111,11 +111,6 @@ def _numbers(keys: Integers) -> Integers:
     steps = np.zeros(len(keys), dtype=np.int64)
     np.cumsum(keys[1:] != keys[:-1], out=steps[1:])
     return steps
-
-
-def _amounts(values: Floats) -> Floats:
-    """Quantities as they can be: not negative, and 0 where none is known."""
-    return np.where(np.isfinite(values) & (values > 0), values, 0.0)
 
 
 def _over_resources(rows: _Rows, prices: PriceBook, shares: BillShares) -> Integers:
