@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics_data import DEVICE_MIB, Containers, containers, hourly_nodes
+from analytics_speed import speed_bars
 from analytics_sums import sums_off
 from bench import Arguments, Bar, Report, Table, at_least, at_most, run
 from scrimp.costs import (
@@ -212,7 +213,8 @@ def main(given: Arguments) -> Report:
         tables.append(shown)
     else:
         left_out.append(f"forecasts and budgets: fewer than {HISTORY_DAYS + HORIZON_DAYS} days of spend")
-    return Report(bars, left_out, tables)
+    found, skipped, notes = speed_bars(given)
+    return Report([*bars, *found], [*left_out, *skipped], tables, notes)
 
 
 if __name__ == "__main__":

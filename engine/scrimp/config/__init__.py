@@ -4,11 +4,21 @@ The catalogue has a door of its own, `scrimp.config.catalogue`, which is light.
 """
 
 from scrimp.config.load import FILE_NAME, load_config, parse_config
-from scrimp.config.settings import Config, Keep, Secret, Section, Webhook, barred, defaults
+from scrimp.config.settings import (
+    BudgetSettings,
+    Config,
+    Keep,
+    Secret,
+    Section,
+    Webhook,
+    barred,
+    defaults,
+)
 from scrimp.config.uses import FilesUsed
 
 __all__ = [
     "FILE_NAME",
+    "BudgetSettings",
     "Config",
     "FilesUsed",
     "Keep",

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from scrimp.config.settings import Config, Keep, Secret, Section, Webhook, defaults
+from scrimp.config.settings import BudgetSettings, Config, Keep, Secret, Section, Webhook, defaults
 from scrimp.diagnostics import Diagnostic, Source, Span, did_you_mean
 from scrimp.model.decision import Mode
 from scrimp.model.quantities import duration_s, quantity
@@ -17,10 +18,13 @@ FILE_NAME = "scrimp.yaml"
 ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 PATTERNS = {  # what a value must be, by a part of the schema's pattern for it
     "smhdw": "must be a duration such as `30s`",
+    "%": "must be a share such as `80%`",
+    "label": "must name dimensions such as `team` or `operation`, or labels such as `label.project`",
     "i?": "must be a size such as `20GiB`",
     "^@": "must be a group, such as `@oncall`",
     "": "must be three capital letters, such as `USD`",
 }
+LABEL = "label."
 RESERVED = ("type", "deadline", "interval")
 
 
@@ -49,6 +53,9 @@ def parse_config(
     if placed is None:
         return None, found
     found = _validate(placed.value, placed.values, placed.keys, source)
+    if found:
+        return None, found
+    found = tuple(_budget_mistakes(placed.value, placed.values, source))
     if found:
         return None, found
     missing: list[Diagnostic] = []
@@ -96,6 +103,10 @@ def _said(error: Any) -> str:
             return "must be one of " + ", ".join(f"`{one}`" for one in wanted)
         case "pattern":
             return next(said for part, said in PATTERNS.items() if part in wanted)
+        case "exclusiveMinimum":
+            return f"must be above {wanted}"
+        case "oneOf":
+            return "must be a text or a list of texts"
         case "minimum":
             return f"must be at least {wanted}"
         case "required":
@@ -148,6 +159,7 @@ def _typed(value: dict[str, Any], folder: Path, file: Path) -> Config:
         collectors=_sections(value.get("collectors", {})),
         providers=_sections(value.get("providers", {})),
         webhooks={name: _webhook(name, one) for name, one in value.get("webhooks", {}).items()},
+        budgets=tuple(_budget(name, one) for name, one in value.get("budgets", {}).items()),
         keep=_keep(value.get("history", {}), base.keep),
         approvers={
             name: tuple(_text(one) for one in users) for name, users in value.get("approvers", {}).items()
@@ -155,6 +167,52 @@ def _typed(value: dict[str, Any], folder: Path, file: Path) -> Config:
         calendars={name: folder / _text(one) for name, one in value.get("calendars", {}).items()},
         path=file,
     )
+
+
+def _budget(name: str, raw: Mapping[str, Any]) -> BudgetSettings:
+    """A label in `where` takes the place of the dimension `team`."""
+    base, alerts = BudgetSettings(name, float(raw["limit"])), raw.get("alerts", {})
+    where: dict[str, tuple[str, ...]] = {}
+    label = None
+    for key, texts in raw.get("where", {}).items():
+        wanted = tuple(_text(one) for one in texts) if isinstance(texts, list) else (_text(texts),)
+        if key.startswith(LABEL):
+            label = key.removeprefix(LABEL)
+        where["team" if key.startswith(LABEL) else key] = wanted
+    return replace(
+        base,
+        per=raw.get("per", base.per),
+        where=where,
+        label=label,
+        to=_text(raw.get("to", "")),
+        actual=tuple(_share(one) for one in alerts["actual"]) if "actual" in alerts else base.actual,
+        forecast=_share(alerts["forecast"]) if "forecast" in alerts else base.forecast,
+        burn=float(alerts.get("burn", base.burn)),
+        rearm=_share(alerts["rearm"]) if "rearm" in alerts else base.rearm,
+    )
+
+
+def _share(text: str) -> float:
+    return float(text.removesuffix("%")) / 100
+
+
+def _budget_mistakes(
+    value: Mapping[str, Any], values: Mapping[Any, Span], source: Source
+) -> Iterator[Diagnostic]:
+    """What the schema cannot say of budgets: a webhook that is not there, labels that cannot stand together."""
+    for name, raw in value.get("budgets", {}).items():
+        to = raw.get("to")
+        hooks = value.get("webhooks", {})
+        if to is not None and to not in hooks:
+            near = did_you_mean(str(to), hooks)
+            hint = f"did you mean `{near}`?" if near else "name it under `webhooks`"
+            message = f"there is no webhook `{to}`"
+            yield Diagnostic("SCR403", message, source, values.get(("budgets", name, "to")), hint=hint)
+        where = raw.get("where", {})
+        labels = [key for key in where if key.startswith(LABEL)]
+        if len(labels) + ("team" in where) > 1:
+            message = f"`budgets.{name}.where` has more than one of `team` and labels"
+            yield Diagnostic("SCR403", message, source, values.get(("budgets", name, "where")))
 
 
 def _keep(raw: Mapping[str, Any], base: Keep) -> Keep:

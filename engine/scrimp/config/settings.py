@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scrimp.model.catalogue import CURRENCY_DEFAULT
 from scrimp.model.decision import Mode
@@ -55,6 +55,26 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """One budget: `limit` in the configuration's currency for each period, of costs by dimensions (`where`).
+
+    `label` names a label that stands for the dimension `team` in `where`. `actual`, `forecast` and `rearm` are shares of the
+    limit, `burn` a pace in units of the planned one. `to` is the webhook that is told.
+    """
+
+    name: str
+    limit: float
+    per: Literal["day", "week", "month", "quarter", "year"] = "month"
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label: str | None = None
+    to: str = ""
+    actual: tuple[float, ...] = (0.5, 0.8, 1.0)
+    forecast: float = 1.0
+    burn: float = 3.0
+    rearm: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of it. `mode_cap` is `None` where nothing caps the modes of policies."""
 
@@ -73,6 +93,7 @@ class Config:
     providers: tuple[Section, ...] = ()
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     keep: Keep = field(default_factory=Keep)
+    budgets: tuple[BudgetSettings, ...] = ()
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # users by "@group"
     calendars: Mapping[str, Path] = field(
         default_factory=dict

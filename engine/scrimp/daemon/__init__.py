@@ -1,5 +1,6 @@
 """One tick, and the loop around it; owns the clock and the sleeping."""
 
+from scrimp.daemon.budgets import BudgetBook
 from scrimp.daemon.compose import Parts, compose, preview, remembered
 from scrimp.daemon.doctor import Examination, examine
 from scrimp.daemon.loop import Alarm, Daemon, Told, Unloadable
@@ -8,6 +9,7 @@ from scrimp.daemon.tick import Ticked, TickSettings, conclude
 
 __all__ = [
     "Alarm",
+    "BudgetBook",
     "Daemon",
     "Examination",
     "Parts",

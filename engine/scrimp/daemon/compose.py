@@ -9,6 +9,7 @@ from scrimp.collectors import Gathered, Gatherer, GatherSettings
 from scrimp.compile import PolicySet
 from scrimp.config import Config, FilesUsed
 from scrimp.config.catalogue import builtin_catalogue
+from scrimp.daemon.budgets import BudgetBook, BudgetCollector
 from scrimp.daemon.memory import Json, known_rows, source_memory
 from scrimp.daemon.observe import World
 from scrimp.daemon.tick import TickSettings, conclude
@@ -46,6 +47,7 @@ class Parts:
     providers: tuple[Provider, ...]
     folder: PolicyFolder
     findings: tuple[Diagnostic, ...] = ()
+    budgets: BudgetBook | None = None
 
     @property
     def history(self) -> History:
@@ -101,6 +103,9 @@ def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], N
     )
     providers, bad_providers = build_providers(config, services)
     collectors, bad_collectors = build_collectors(config, services, catalogue)
+    book = BudgetBook(config.budgets, History(Folder(config.store / "history"), config.currency))
+    if config.budgets:
+        collectors = (*collectors, BudgetCollector(book))
     return Parts(
         config,
         catalogue,
@@ -109,6 +114,7 @@ def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], N
         providers,
         PolicyFolder(paths, partial(load_policies, paths, base, config.params, uses=uses)),
         (*found, *bad_providers, *bad_collectors),
+        book,
     )
 
 

@@ -8,10 +8,11 @@ from types import FrameType
 
 from scrimp.api import Continuing, Waking
 from scrimp.compile import PolicySet
+from scrimp.daemon.budget_alerts import BudgetWatch
 from scrimp.daemon.compose import Parts, Remembered
 from scrimp.daemon.historian import Historian, open_historian
 from scrimp.daemon.tick import Ticked, Ticker, alerts, conclude, context
-from scrimp.diagnostics import Diagnostic
+from scrimp.diagnostics import Diagnostic, Severity
 from scrimp.execute import Outcome, recover
 from scrimp.model.decision import Mode
 from scrimp.model.plan import Plan
@@ -93,6 +94,7 @@ class Daemon:
         self._pruned_s = float("-inf")
         self._historian: Historian | None = None
         self._stuck: dict[str, str] = {}
+        self._watch: BudgetWatch | None = None
         self._ticker = Ticker(
             parts.world(Remembered(rows=store.load_memory(ROWS))),
             parts.providers,
@@ -116,6 +118,9 @@ class Daemon:
             self._ticker.settings.execute,
         )
         self._historian = open_historian(self.parts.config)
+        if self.parts.budgets is not None and self.parts.config.budgets:
+            deadline_s, cap = self.parts.config.action_deadline_s, self._ticker.settings.cap
+            self._watch = BudgetWatch(self.parts.budgets, self.parts.providers, self.store, deadline_s, cap)
         if outcomes:
             self.store.record(alerts(outcomes))
             self._historian.outcomes(outcomes, None, self._now())
@@ -135,6 +140,7 @@ class Daemon:
             self.store.prune()
             self._pruned_s = now_s
         self._tell(ticked)
+        self._alert(now_s)
         for trouble in self._historian.tick(ticked) if self._historian is not None else ():
             self._tell(trouble)
         self.carry_on()
@@ -166,6 +172,12 @@ class Daemon:
         settings = self._ticker.settings
         ledger = self.store.load_ledger()
         return conclude(self._ticker.world, self._policies(), ledger, self._now(), settings.cap)[1]
+
+    def _alert(self, now_s: float) -> None:
+        """What budgets are worth an alert now. Where they are not known, their rows say so."""
+        if self._watch is not None:
+            for said in self._watch.look(now_s):
+                self._tell(Diagnostic("SCR601", said, severity=Severity.WARNING))
 
     def run(self) -> None:
         """Tick every interval until the alarm says stop; the tick that runs is finished. Raises `StoreError`."""

@@ -92,6 +92,7 @@ CODES: dict[str, Code] = {
     "SCR507": Code("two rows of a kind have one name"),
     "SCR508": Code("a series belongs to no row"),
     # 6xx planning
+    "SCR601": Code("a budget passed a mark"),
     # 7xx executing
     "SCR701": Code("no provider carries out this action"),
     "SCR702": Code("an action was refused"),

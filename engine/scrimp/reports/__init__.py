@@ -4,7 +4,7 @@ from scrimp.reports.document import decimal, document, table
 from scrimp.reports.figures import BREAKDOWNS, Figures, Question, figures_of
 from scrimp.reports.page import page
 from scrimp.reports.periods import DAY_S, Unit, bins, instant, period_at, steps
-from scrimp.reports.report import Ask, Report, focus_days, make_report
+from scrimp.reports.report import Ask, Report, chosen, focus_days, groups_of, make_report
 from scrimp.reports.text import text
 
 __all__ = [
@@ -16,10 +16,12 @@ __all__ = [
     "Report",
     "Unit",
     "bins",
+    "chosen",
     "decimal",
     "document",
     "figures_of",
     "focus_days",
+    "groups_of",
     "instant",
     "make_report",
     "page",

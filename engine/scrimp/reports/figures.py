@@ -108,7 +108,7 @@ def sums_of(usage: UsageTable, question: Question, book: PriceBook, shares: Bill
     single: dict[str, CostGroups] = {
         name: group_costs(costs, (name,)) for name in _SINGLE if name in question.breakdowns
     }
-    asked = group_costs(costs, question.by) if question.by else _nothing(())
+    asked = group_costs(costs, question.by) if question.by else nothing(())
     return Sums(fine, single, asked, _doubts(costs), len(costs))
 
 
@@ -121,7 +121,7 @@ def added(found: Iterable[Sums]) -> Sums:
         if len(waiting) >= _TOGETHER:
             total, waiting = _together([*([total] if total else []), *waiting]), []
     every = [*([total] if total else []), *waiting]
-    return _together(every) if every else Sums(_nothing(()), {}, _nothing(()), {}, 0)
+    return _together(every) if every else Sums(nothing(()), {}, nothing(()), {}, 0)
 
 
 _TOGETHER: Final = 8
@@ -154,7 +154,7 @@ def marginal(groups: CostGroups, by: Sequence[str]) -> CostGroups:
     """Groups by some of their dimensions only."""
     wanted = (*by, "currency")
     if not len(groups):
-        return _nothing(wanted)
+        return nothing(wanted)
     places = [groups.by.index(name) for name in wanted]
     keys = [tuple(key[place] for place in places) for key in groups.keys]
     distinct = sorted(set(keys))
@@ -194,8 +194,10 @@ def _doubts(costs: CostTable) -> dict[str, Doubt]:
     return found
 
 
-def _nothing(by: tuple[str, ...]) -> CostGroups:
+def nothing(by: tuple[str, ...]) -> CostGroups:
+    """No groups, by these dimensions."""
     none, zero = np.zeros(0, dtype=np.int64), np.zeros(0)
+    by = by if by[-1:] == ("currency",) else (*by, "currency")
     return CostGroups(by, (), none, none, none, none, zero, zero, zero)
 
 

@@ -23,7 +23,7 @@ from scrimp.costs import (
 from scrimp.history import FOCUS_BY, MEASURED, History, Span, read_pieces
 from scrimp.model.costs import CostGroups, PriceBook
 from scrimp.model.usage import MICRO, Period
-from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, sums_of
+from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, nothing, sums_of
 from scrimp.reports.periods import DAY_S, HOUR_S, steps
 
 MANY_ROWS = 4_000_000  # from here on it is worth to start processes
@@ -243,6 +243,21 @@ def _band(spend: SpendSeries | None, period: Period, now_s: float, rules: Foreca
     found = forecast(backtest(spend, max(1, -(-rest_s // DAY_S)), rules), rest_s)
     low, mid, high = (round(one.amount * MICRO) for one in (found.low, found.mid, found.high))
     return Band(low, mid, high, found.errors, found.coverage, found.level_since_s)
+
+
+def groups_of(
+    history: History,
+    period: Period,
+    where: Mapping[str, tuple[str, ...]],
+    by: tuple[str, ...],
+    now_s: float,
+    label: str | None = None,
+) -> CostGroups:
+    """The costs of a period by some dimensions, and nothing else."""
+    ask = Ask(Question(period, (period,), where, by, ()), label=label)
+    parts = chosen(history, "", Span(period.start_s, period.end_s), now_s)
+    found = _summed(history, ask, parts, now_s, _quiet).asked
+    return found if len(found) else nothing(by)
 
 
 def focus_days(history: History, ask: Ask, now_s: float) -> Iterator[tuple[Period, CostGroups]]:

@@ -1,0 +1,165 @@
+"""Budgets: where each one stands, as rows of kind `budget` for policies, and what is worth an alert.
+
+Spend by hour is kept in memory and only what is new is read: closed hours once, the open hour at each look. Amounts are the
+split costs that reports show, so a budget and a report of the same rows never differ.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import isfinite
+
+import numpy as np
+
+from scrimp.api import Collected, KindBatch, Unavailable, Value
+from scrimp.config import BudgetSettings
+from scrimp.costs import (
+    BillShares,
+    Budget,
+    BudgetStatus,
+    ForecastRules,
+    SpendSeries,
+    budget_status,
+    calendar_period,
+    spend_series,
+    split_costs,
+)
+from scrimp.history import History, HistoryError, Span
+from scrimp.model.costs import CostTable, PriceBook
+from scrimp.model.money import Money
+from scrimp.model.usage import MICRO
+from scrimp.reports import chosen
+
+FIELDS = ("limit", "spent", "used", "forecast", "burn_rate", "days_left")
+HOUR_S = 3600
+BACK_S = 150 * 86_400  # of spend, for forecasts and their coverage
+CLOSED_S = 600.0  # after its end an hour is rolled up for certain
+FRESH_S = 60.0  # so long a look at the history is good enough
+
+
+@dataclass(slots=True)
+class _Spend:
+    """One budget's spend by hour since `start_s`, up to and without the hour that begins at `closed_s`."""
+
+    start_s: int
+    closed_s: int
+    amounts: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class BudgetBook:
+    """What the budgets came to. All methods raise `HistoryError`."""
+
+    settings: Sequence[BudgetSettings]
+    history: History
+    rules: ForecastRules = field(default_factory=ForecastRules)
+    _spends: dict[str, _Spend] = field(default_factory=dict)
+    _found: tuple[BudgetStatus, ...] = ()
+    _looked_s: float = float("-inf")
+
+    def statuses(self, now_s: float) -> tuple[BudgetStatus, ...]:
+        """Where each budget stands, in the order of the configuration."""
+        if not 0.0 <= now_s - self._looked_s < FRESH_S:
+            self._found = tuple(self._status(one, now_s) for one in self.settings)
+            self._looked_s = now_s
+        return self._found
+
+    @property
+    def latest(self) -> tuple[BudgetStatus, ...]:
+        """What the last look found; nothing is read."""
+        return self._found
+
+    def _status(self, one: BudgetSettings, now_s: float) -> BudgetStatus:
+        budget = budget_of(one, self.history.currency)
+        this = int(now_s // HOUR_S) * HOUR_S
+        spend = self._spends.setdefault(one.name, self._begin(this))
+        closed = int((now_s - CLOSED_S) // HOUR_S) * HOUR_S
+        late = self._read(one, budget, spend.closed_s, this + HOUR_S, now_s)
+        if closed > spend.closed_s:
+            hours = (closed - spend.closed_s) // HOUR_S
+            spend.amounts.extend(late[:hours])
+            late, spend.closed_s = late[hours:], closed
+        amounts = np.array([*spend.amounts, *late], dtype=np.float64)
+        known = np.flatnonzero(amounts)
+        first = min(int(known[0]) if len(known) else len(amounts) - 2, len(amounts) - 2)
+        whole = SpendSeries(spend.start_s + first * HOUR_S, HOUR_S, amounts[first:-1], budget.limit.currency)
+        found = budget_status(budget, whole, self.rules)
+        period = calendar_period(one.per, now_s)
+        if not len(known) or known[0] == len(amounts) - 1:
+            found = replace(found, burn={})  # there is no whole hour yet, so no pace is known
+        return _with_open_hour(found, float(amounts[-1]) / MICRO, now_s, new=period != found.period)
+
+    def _begin(self, this: int) -> _Spend:
+        start_s = this - BACK_S
+        return _Spend(start_s, start_s)
+
+    def _read(self, one: BudgetSettings, budget: Budget, from_s: int, to_s: int, now_s: float) -> list[float]:
+        total = np.zeros((to_s - from_s) // HOUR_S)
+        for costs in self._costs(one, Span(from_s, to_s), now_s):
+            total += spend_series(costs, budget, from_s, to_s, HOUR_S).amounts_micro
+        return [float(amount) for amount in total]
+
+    def _costs(self, one: BudgetSettings, span: Span, now_s: float) -> Iterator[CostTable]:
+        for part in chosen(self.history, "", span, now_s):
+            for usage in self.history.usage(part.source, part.span, now_s, one.label or None):
+                yield split_costs(usage, PriceBook({}), BillShares())
+
+
+def budget_of(one: BudgetSettings, currency: str) -> Budget:
+    """A budget as costs reckon with it."""
+    return Budget(one.name, Money(one.limit, currency), one.per, one.where)
+
+
+def _with_open_hour(found: BudgetStatus, spent: float, now_s: float, *, new: bool) -> BudgetStatus:
+    """With what the hour that is open has cost so far; in a `new` period, which began with it, only that."""
+    limit = found.budget.limit
+    so_far = Money(spent + (0.0 if new else found.spent.amount), limit.currency)
+    period = calendar_period(found.budget.unit, now_s)
+    return replace(
+        found,
+        period=period,
+        at_s=int(now_s),
+        spent=so_far,
+        used=so_far.amount / limit.amount if limit.amount > 0 else float("inf"),
+        least=_most(found.least, so_far),
+        low=_most(found.low, so_far),
+        total=_most(found.total, so_far),
+        high=_most(found.high, so_far),
+        days_left=max(period.end_s - now_s, 0.0) / 86_400,
+    )
+
+
+def _most(one: Money, other: Money) -> Money:
+    return max(one, other, key=lambda each: each.amount)
+
+
+@dataclass(slots=True)
+class BudgetCollector:
+    """Rows of kind `budget`, for policies."""
+
+    book: BudgetBook
+    name: str = "budgets"
+    interval_s: float = 60.0
+
+    def covers(self) -> Sequence[tuple[str, str]]:
+        """All of the kind."""
+        return [("budget", one) for one in FIELDS]
+
+    def collect(self, now_s: float, *, deadline_s: float) -> Collected:  # noqa: ARG002 - reads local files
+        """Where each stands. A history that cannot be read makes them unknown."""
+        try:
+            found = self.book.statuses(now_s)
+        except HistoryError as error:
+            raise Unavailable(str(error)) from error
+        rows: Mapping[str, list[Value]] = {
+            "limit": [one.budget.limit.amount for one in found],
+            "spent": [one.spent.amount for one in found],
+            "used": [_known(one.used) for one in found],
+            "forecast": [one.total.amount for one in found],
+            "burn_rate": [_known(one.burn_rate) for one in found],
+            "days_left": [one.days_left for one in found],
+        }
+        return Collected([KindBatch("budget", [one.budget.name for one in found], rows, None, now_s)])
+
+
+def _known(value: float) -> float | None:
+    return value if isfinite(value) else None

@@ -1,0 +1,152 @@
+"""`daemon/budgets.py` and `daemon/budget_alerts.py`: what is spent is what reports say, and each alert is given once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.reports.usage import DAY_S, HOUR_S, START_S, history, node_hour
+
+from scrimp.api import Services
+from scrimp.config import BudgetSettings
+from scrimp.daemon.budget_alerts import MEMORY, BudgetWatch
+from scrimp.daemon.budgets import BudgetBook, BudgetCollector
+from scrimp.history import History
+from scrimp.model.decision import Mode
+from scrimp.model.usage import MICRO, UsageRow
+from scrimp.reports import Ask, Question, bins, make_report, period_at
+from scrimp.store import Store, open_store, read_records
+from scrimp_actions.notify.provider import FACTORY
+
+NOW_S = START_S + 10.0 * DAY_S
+
+
+def rows(days: int, micro: int = MICRO) -> list[UsageRow]:
+    return [
+        row
+        for hour in range(24 * days)
+        for row in node_hour(START_S - 40 * DAY_S + hour * HOUR_S, "n", micro, [("j", 2.0, 1.0)])
+    ]
+
+
+def book(made: History, *settings: BudgetSettings) -> BudgetBook:
+    return BudgetBook(settings, made)
+
+
+def watch(found: BudgetBook, root: Path, store: Store, cap: Mode = Mode.ENFORCE) -> BudgetWatch:
+    services = Services(now=lambda: NOW_S, sleep=lambda _: None, state_dir=root)
+    return BudgetWatch(found, [FACTORY({}, services)], store, 5.0, cap)
+
+
+def alerts(root: Path) -> list[dict[str, str]]:
+    path = root / "alerts.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.mark.parametrize("where", [{}, {"team": ("audio",)}, {"operation": ("none",)}])
+def test_spent_is_what_the_report_says(tmp_path: Path, where: dict[str, tuple[str, ...]]) -> None:
+    made = history(tmp_path, rows(50))
+    (status,) = book(made, BudgetSettings("b", 1000.0, where=where)).statuses(NOW_S)
+    period = period_at("month", NOW_S)
+    report = make_report(made, Ask(Question(period, bins(period), where)), NOW_S)
+    assert status.spent.amount == pytest.approx(sum(report.figures.total("USD")) / MICRO)
+    assert status.used == pytest.approx(status.spent.amount / 1000)
+    assert status.days_left == pytest.approx(20)
+
+
+def test_rows_of_kind_budget_have_all_fields(tmp_path: Path) -> None:
+    found = BudgetCollector(book(history(tmp_path, rows(50)), BudgetSettings("b", 480.0))).collect(
+        NOW_S, deadline_s=5
+    )
+    (batch,) = found.batches
+    row = {name: values[0] for name, values in batch.fields.items()}
+    assert row["limit"] == 480
+    assert row["spent"] == pytest.approx(240)
+    assert row["forecast"] == pytest.approx(720, rel=0.01)
+    assert row["burn_rate"] == pytest.approx(1.5)
+
+
+def test_without_a_whole_hour_the_pace_is_unknown(tmp_path: Path) -> None:
+    found = BudgetCollector(book(history(tmp_path, []), BudgetSettings("b", 480.0))).collect(
+        NOW_S, deadline_s=5
+    )
+    assert found.batches[0].fields["burn_rate"] == [None]
+    assert found.batches[0].fields["spent"] == [0.0]
+
+
+def test_later_looks_read_only_what_is_new_and_find_the_same(tmp_path: Path) -> None:
+    made = history(tmp_path, rows(55))
+    one = book(made, BudgetSettings("b", 480.0))
+    for hour in range(30):
+        (status,) = one.statuses(NOW_S + hour * HOUR_S)
+    (fresh,) = book(made, BudgetSettings("b", 480.0)).statuses(NOW_S + 29 * HOUR_S)
+    assert status.spent == fresh.spent
+    assert status.total == fresh.total
+
+
+def told(found: BudgetBook, root: Path, at: Sequence[float], cap: Mode = Mode.ENFORCE) -> list[str]:
+    said: list[str] = []
+    with open_store(root, lambda: NOW_S) as store:
+        looking = watch(found, root, store, cap)
+        for at_s in at:
+            found.statuses(at_s)
+            said.extend(looking.look(at_s))
+    return said
+
+
+def test_each_rule_alerts_once_in_a_period_restarts_included(tmp_path: Path) -> None:
+    made = history(tmp_path, rows(50))
+    settings = BudgetSettings("b", 400.0, actual=(0.5, 1.0), to="")
+    first = told(book(made, settings), tmp_path, [NOW_S, NOW_S + 3600, NOW_S + 7200])
+    assert told(book(made, settings), tmp_path, [NOW_S + 10_800]) == []
+    assert any("passed 50%" in one for one in first)
+    assert len(alerts(tmp_path)) == len(first)
+    with open_store(tmp_path, lambda: NOW_S) as store:
+        records = list(read_records(store.log, event="budget"))
+    assert [record["values"]["rule"] for record in records] == [
+        *{record["values"]["rule"]: 0 for record in records}
+    ]
+    assert store.log is not None
+
+
+def test_an_alert_that_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:
+    """The crash came after sending, before it was remembered."""
+    settings = BudgetSettings("b", 400.0, actual=(0.5,))
+    made = history(tmp_path, rows(50))
+    told(book(made, settings), tmp_path, [NOW_S])
+    with open_store(tmp_path, lambda: NOW_S) as store:
+        store.save_memory(MEMORY, {"b": {"fired": [], "counts": {}}})
+    sent = len(alerts(tmp_path))
+    told(book(made, settings), tmp_path, [NOW_S])
+    assert sent > 0
+    assert len(alerts(tmp_path)) == sent
+
+
+def test_an_alert_names_its_causes(tmp_path: Path) -> None:
+    made = history(
+        tmp_path,
+        [
+            *rows(50),
+            *(
+                row
+                for hour in range(24)
+                for row in node_hour(START_S + hour * HOUR_S, "m", 9 * MICRO, [("k", 4.0, 4.0)])
+            ),
+        ],
+    )
+    said = told(book(made, BudgetSettings("b", 400.0, actual=(0.5,))), tmp_path, [NOW_S])
+    assert any("cpu mel audio" in one and "+" in one for one in said)
+    with open_store(tmp_path, lambda: NOW_S) as store:
+        (record, *_) = read_records(store.log, event="budget")
+    assert 0 < len(record["values"]["causes"]) <= 3
+
+
+def test_a_capped_run_says_what_it_would_send_and_sends_nothing(tmp_path: Path) -> None:
+    made = history(tmp_path, rows(50))
+    said = told(
+        book(made, BudgetSettings("b", 400.0, actual=(0.5,))), tmp_path, [NOW_S, NOW_S + 60], Mode.DRY_RUN
+    )
+    assert said
+    assert all(one.startswith("would alert: ") for one in said)
+    assert len(said) == len(set(said))
+    assert alerts(tmp_path) == []
