@@ -29,7 +29,7 @@ from scrimp.model.money import Money
 from scrimp.model.usage import MICRO
 from scrimp.reports import chosen
 
-FIELDS = ("limit", "spent", "used", "forecast", "burn_rate", "days_left")
+FIELDS = ("limit", "spent", "used", "forecast", "forecast_low", "burn_rate", "days_left")
 HOUR_S = 3600
 BACK_S = 150 * 86_400  # of spend, for forecasts and their coverage
 CLOSED_S = 600.0  # after its end an hour is rolled up for certain
@@ -155,6 +155,7 @@ class BudgetCollector:
             "spent": [one.spent.amount for one in found],
             "used": [_known(one.used) for one in found],
             "forecast": [one.total.amount for one in found],
+            "forecast_low": [one.least.amount for one in found],
             "burn_rate": [_known(one.burn_rate) for one in found],
             "days_left": [one.days_left for one in found],
         }
