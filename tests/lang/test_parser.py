@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.checking import check_texts
 
 from scrimp.diagnostics import Source, render_text
-from scrimp.lang import parse, parse_expression
+from scrimp.lang import ast, parse, parse_expression
 from scrimp.lang.parser import MAX_CHARACTERS
 
 _ROOT = Path(__file__).parents[2]
@@ -137,3 +137,29 @@ def test_expression_ends_with_its_text():
     assert none == ()
     assert type(whole).__name__ == "Compare"
     assert node is None or type(node).__name__ == "Compare"
+
+
+@pytest.mark.parametrize("inside", ["\u00fc", "\u200b", "\x00", "\u202e", "\ufeff"])
+def test_a_foreign_character_in_a_name_is_one_finding(inside: str) -> None:
+    """What stands around it is one word still: the rest of the file is read as it was meant."""
+    text = f"scrimp 1\npolicy shr{inside}nk {{ target node_group when size > 2 do scale_down(by = 1) }}\n"
+    file, found = parse(Source("a.scrimp", text))
+    assert [(one.code, one.span and one.span.start) for one in found] == [("SCR104", text.index(inside))]
+    assert len(file.items) == 1
+
+
+def test_long_conditions_are_read_in_linear_time() -> None:
+    """Each operand is looked at once: a list that is copied as it grows would take the square of its length."""
+    operands = 3000
+    text = (
+        "scrimp 1\npolicy a { target node_group when "
+        + " and ".join(["size > 2"] * operands)
+        + " do alert() }\n"
+    )
+    file, found = parse(Source("a.scrimp", text))
+    assert found == ()
+    (policy,) = file.items
+    assert isinstance(policy, ast.Policy)
+    (condition,) = (one.condition for one in policy.clauses if isinstance(one, ast.When))
+    assert isinstance(condition, ast.Logic)
+    assert len(condition.operands) == operands

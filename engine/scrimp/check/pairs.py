@@ -1,15 +1,18 @@
 """Two policies that can act on one target and aspect differently in one state, at one priority: with such a state."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
+from itertools import combinations, islice
 
 from scrimp.check.facts import branches, facts_of, resolved, state_of
 from scrimp.check.report import Report
+from scrimp.diagnostics import Span
 from scrimp.model.catalogue import Catalogue
 from scrimp.model.decision import Mode
 from scrimp.model.expression import Expression
 from scrimp.model.policy import ActionCall, Policy
 
+MOST_PAIRS = 10_000  # of one kind that are looked at: a hundred and forty policies, each with each
 _SHOWN = 4  # values of an example state
 
 
@@ -20,32 +23,41 @@ def conditions_of(policy: Policy) -> tuple[Expression, ...]:
 
 def check_overlaps(policies: Sequence[tuple[Policy, Report]], catalogue: Catalogue) -> None:
     """Report pairs of policies that want different things of one target in one state, and none of them first."""
-    for (one, _), (other, report) in combinations(policies, 2):
-        if one.kind != other.kind or one.priority != other.priority or Mode.OFF in (one.mode, other.mode):
-            continue
-        act = next((act for act in other.do if any(_differ(act, rival) for rival in one.do)), None)
-        if act is None:
-            continue
-        state = _common_state(one, other, catalogue)
-        if state is not None:
-            report.warning(
-                "SCR307",
-                f"`{one.name}` and `{other.name}` can act on one `{one.kind}` differently at one priority",
-                act.span,
-                hint=f"{f'with {state} both are true: ' if state else ''}give one of them a higher `priority`, "
-                "or let their conditions exclude each other",
-            )
+    groups: dict[tuple[str, int], list[tuple[Policy, Report, list[_Meaning]]]] = {}
+    for policy, report in policies:
+        if policy.mode is not Mode.OFF:
+            acts = [_Meaning.of(act) for act in policy.do if act.spec.writes is not None]
+            groups.setdefault((policy.kind, policy.priority), []).append((policy, report, acts))
+    for group in groups.values():
+        for (one, _, acts), (other, report, rivals) in islice(combinations(group, 2), MOST_PAIRS):
+            act = next((rival for rival in rivals if any(rival.differs(act) for act in acts)), None)
+            state = _common_state(one, other, catalogue) if act is not None else None
+            if act is not None and state is not None:
+                report.warning(
+                    "SCR307",
+                    f"`{one.name}` and `{other.name}` can act on one `{one.kind}` differently at one priority",
+                    act.span,
+                    hint=f"{f'with {state} both are true: ' if state else ''}give one of them a higher `priority`, "
+                    "or let their conditions exclude each other",
+                )
 
 
-def _differ(act: ActionCall, rival: ActionCall) -> bool:
-    """Whether both write one aspect, and not the same to it."""
-    if act.spec.writes is None or act.spec.writes != rival.spec.writes:
-        return False
-    return _meaning(act) != _meaning(rival)
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What an act writes, and how: in no words of its author's."""
 
+    writes: str | None
+    does: str
+    span: Span
 
-def _meaning(act: ActionCall) -> tuple[str, list[tuple[str, str]]]:
-    return act.spec.name, sorted((name, resolved(value)) for name, value in act.args.items())
+    @classmethod
+    def of(cls, act: ActionCall) -> "_Meaning":
+        args = sorted((name, resolved(value)) for name, value in act.args.items())
+        return cls(act.spec.writes, f"{act.spec.name} {args}", act.span)
+
+    def differs(self, rival: "_Meaning") -> bool:
+        """Whether both write one aspect, and not the same to it."""
+        return self.writes == rival.writes and self.does != rival.does
 
 
 def _common_state(one: Policy, other: Policy, catalogue: Catalogue) -> str | None:

@@ -9,11 +9,11 @@ while the first still cools, or if nothing cools at all.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, islice, product
 
 from scrimp.check.cost import operands_of
 from scrimp.check.facts import branches, constraints, facts_of, key_of, shown, state_of
-from scrimp.check.pairs import conditions_of
+from scrimp.check.pairs import MOST_PAIRS, conditions_of
 from scrimp.check.report import Report
 from scrimp.check.trial import STEADY, Trial, Value, on_trial
 from scrimp.model.catalogue import Assign, Catalogue, FieldSpec, NoEffect, Resize
@@ -67,11 +67,12 @@ class _Side:
 
 def check_swings(policies: Sequence[tuple[Policy, Report]], catalogue: Catalogue) -> None:
     """Report each pair once, in the file of the policy that comes later."""
-    for (one, _), (other, report) in combinations(
-        policies, 2
-    ):  # a circle can be entered anywhere: one order will do
-        if one.kind != other.kind or Mode.OFF in (one.mode, other.mode):
-            continue
+    groups: dict[str, list[tuple[Policy, Report]]] = {}
+    for policy, report in policies:
+        if policy.mode is not Mode.OFF:
+            groups.setdefault(policy.kind, []).append((policy, report))
+    pairs = (pair for group in groups.values() for pair in islice(combinations(group, 2), MOST_PAIRS))
+    for (one, _), (other, report) in pairs:  # a circle can be entered anywhere: one order will do
         found = next((text for a, b in _sides(one, other) if (text := _swing(a, b, catalogue))), "")
         if found:
             report.warning(

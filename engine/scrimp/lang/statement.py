@@ -81,11 +81,18 @@ class Statement:
             first = len(values) - rule.size
             children = values[first:]
             start, end = spans[first][0], spans[-1][1]
-            if not rule.passes and any(type(child) is _Spliced for child in children):
+            if rule.splice and type(children[0]) is _Spliced:
+                longer = children[
+                    0
+                ]  # a list that grows by one: taken over, for a copy each time would be quadratic
+                for child in children[1:]:
+                    longer.extend(child if type(child) is _Spliced else (child,))
+                children = longer
+            elif not rule.passes and any(type(child) is _Spliced for child in children):
                 nested = (child if type(child) is _Spliced else (child,) for child in children)
                 children = [one for group in nested for one in group]
             if rule.splice:
-                value: Any = _Spliced(children)
+                value: Any = children if type(children) is _Spliced else _Spliced(children)
             elif rule.passes:
                 value = children[0]
             else:

@@ -57,6 +57,7 @@ _NUMBERS = frozenset(("RATE", "MONEY", "PERCENT", "BYTES", "DURATION", "FLOAT", 
 _FOREIGN = {"&&": "and", "||": "or", "&": "and", "|": "or", "!": "not", "<>": "!="}
 _REPEAT = re.compile(r"x[0-9]{1,9}(?![A-Za-z0-9_])")
 _MAX_NUMBER = 40  # characters; beyond it no float is exact, and some have no float at all
+_WORD_PART = re.compile(r"[A-Za-z0-9_]*")
 _TAIL = re.compile(r"[A-Za-z0-9_%.]*")
 _ESCAPE = re.compile(r"\\(.)")
 _BOM = "\ufeff"
@@ -199,5 +200,24 @@ class _Lexer:
             "£": "the sign of a currency stands in front of the amount: `£4.20/h`",
         }
         message = f"`{shown}` is not a character of the language"
-        self.report("SCR104", start, end, message, hints.get(text, ""))
+        letters = "names are letters from a to z, digits and `_`" if text.isalpha() else ""
+        self.report("SCR104", start, end, message, hints.get(text, letters))
+        return self.around(text, start, end)
+
+    def around(self, text: str, start: int, end: int) -> int:
+        """What stands without a space around a character that is none of ours is one word with it, or a number."""
+        before = self.tokens[-1] if self.tokens and self.tokens[-1].end == start else None
+        rest = _WORD_PART.match(self.text, end)
+        assert rest is not None
+        inside = before is not None and before.kind == WORD
+        if (inside and (rest.end() > end or text.isalpha())) or (text.isalpha() and rest.end() > end):
+            word = f"{before.text if inside and before else ''}{rest.group()}" or "_"
+            first = before.start if inside and before else start
+            if inside:
+                self.tokens.pop()
+            self.tokens.append(Token(WORD, word, first, rest.end()))
+            return rest.end()
+        if text.isdigit() and not inside:
+            self.tokens.append(Token(BROKEN, text, start, rest.end()))
+            return rest.end()
         return end
