@@ -1,5 +1,6 @@
 """Findings as text for people and as plain values for tools."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -42,9 +43,16 @@ def _block(one: Diagnostic, paint: Paint, width: int) -> str:
     elif one.note:
         lines.append(" " * gutter + paint.frame(" = ") + f"note: {clean(one.note)}")
     if one.hint:
-        lines.append(" " * gutter + paint.frame(" = ") + f"hint: {clean(one.hint)}")
+        first, *rest = _wrapped(f"hint: {clean(one.hint)}", width - gutter - 3)
+        lines.append(" " * gutter + paint.frame(" = ") + first)
+        lines.extend(" " * (gutter + 3 + len("hint: ")) + line for line in rest)
     lines.append(" " * gutter + paint.frame(" = ") + f"more: scrimp explain {one.code}")
     return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """The text in lines; what is written in backticks may be copied, so words are never broken."""
+    return textwrap.wrap(text, max(width - len("hint: "), 20), break_long_words=False, break_on_hyphens=False)
 
 
 def clean(text: str) -> str:
