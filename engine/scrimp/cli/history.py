@@ -7,13 +7,16 @@ from typing import Literal
 
 import click
 
+from scrimp.api import Refilling
 from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
 from scrimp.cli._progress import progress
 from scrimp.cli._screen import iso, plural, show, write_json
-from scrimp.history import Folder, HistoryError, Imported, import_bill, open_history
+from scrimp.history import Folder, HistoryError, Imported, Span, import_bill, open_history
+from scrimp.history import fill as fill_history
 from scrimp.model.money import Money
 from scrimp.model.usage import MICRO
+from scrimp.reports import instant
 
 store_option = click.option(
     "--store", type=click.Path(path_type=Path), help="The state folder; by default the configured one."
@@ -85,6 +88,58 @@ def import_files(
         _tell(found)
         bad += found.bad
     return ExitCode.NO if bad else ExitCode.DONE
+
+
+@command.command()
+@click.option("--collector", "name", help="The collector to ask; by default the only one that has a past.")
+@click.option(
+    "--from", "from_text", required=True, help="From this instant on: 2026-11-01, or 30d for so long ago."
+)
+@click.option("--to", "to_text", default="now", show_default=True, help="Up to this instant.")
+@store_option
+def fill(*, name: str | None, from_text: str, to_text: str, store: Path | None) -> ExitCode:
+    """Fill the history with the past of a collector, such as a Prometheus, as it is set up in scrimp.yaml.
+
+    It ends where measuring here began, so that no hour is told twice. Spans that could not be had: exit code 1.
+    """
+    from scrimp.daemon import compose  # noqa: PLC0415 - not needed for the other commands
+
+    config = configuration()
+    now_s = time.time()
+    from_s, to_s = (_instant(one, now_s) for one in (from_text, to_text))
+    collectors = {one.name: one for one in compose(config, time.time, time.sleep).collectors}
+    having: dict[str, Refilling] = {
+        each: one for each, one in collectors.items() if isinstance(one, Refilling)
+    }
+    if name is None and len(having) == 1:
+        name = next(iter(having))
+    source = having.get(name or "")
+    if source is None or name is None:
+        raise Wrong(f"which collector? With a past there are: {', '.join(sorted(having)) or 'none'}")
+    try:
+        history = open_history(store or config.store, config.currency)
+        history.folder.open()
+        began_s = history.begin_s(now_s)
+        span = Span(from_s, to_s if began_s is None else min(to_s, began_s))
+        if span.from_s >= span.to_s:
+            raise Wrong("nothing is left to fill before measuring began")
+        with progress(name) as told:
+            found = fill_history(
+                history.folder, source, collectors[name].covers(), span, config.currency, progress=told
+            )
+    except HistoryError as error:
+        raise Failed(f"{error} (scrimp explain {error.code})") from error
+    click.echo(f"{name}: {found.samples:,} samples, {plural(found.hours, 'hour')} of usage")
+    for gap, cause in found.gaps:
+        click.echo(f"{iso(round(gap.from_s))} to {iso(round(gap.to_s))}: {cause}", err=True)
+    return ExitCode.NO if found.gaps else ExitCode.DONE
+
+
+def _instant(text: str, now_s: float) -> float:
+    found = instant(text, now_s)
+    if found is None:
+        raise Wrong(f"`{text}` is no instant: write 2026-11-01, or 30d for so long ago")
+    return found
 
 
 def _tell(found: Imported) -> None:

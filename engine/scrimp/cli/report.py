@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +20,8 @@ from scrimp.model.usage import DIMENSIONS, Period
 from scrimp.reports import (
     DAY_S,
     Ask,
-    Question,
     Report,
     Unit,
-    bins,
     decimal,
     document,
     focus_days,
@@ -93,8 +92,11 @@ def command(*, output: Form, out: Path | None, store: Path | None, **asked: Any)
     now_s = time.time()
     period = _period(asked["unit"], asked["back"], asked["from_text"], asked["to_text"], now_s)
     by = tuple(_known(name) for name in asked["by"])
-    question = Question(period, bins(period), _where(asked["where"]), by)
-    ask = Ask(question, asked["source"], asked["team_label"])
+    where = _where(asked["where"])
+    ask = replace(
+        Ask.of(period, where=where, by=by, label=asked["team_label"], marks=config.marks),
+        source=asked["source"],
+    )
     try:
         history = open_history(store or config.store, config.currency)
         if output == "focus":

@@ -159,6 +159,9 @@ def _typed(value: dict[str, Any], folder: Path, file: Path) -> Config:
         collectors=_sections(value.get("collectors", {})),
         providers=_sections(value.get("providers", {})),
         webhooks={name: _webhook(name, one) for name, one in value.get("webhooks", {}).items()},
+        marks={
+            name: _marks(value.get("marks", {}).get(name, {}), marks) for name, marks in base.marks.items()
+        },
         budgets=tuple(_budget(name, one) for name, one in value.get("budgets", {}).items()),
         keep=_keep(value.get("history", {}), base.keep),
         approvers={
@@ -190,6 +193,13 @@ def _budget(name: str, raw: Mapping[str, Any]) -> BudgetSettings:
         burn=float(alerts.get("burn", base.burn)),
         rearm=_share(alerts["rearm"]) if "rearm" in alerts else base.rearm,
     )
+
+
+def _marks(raw: Mapping[str, Any], base: tuple[float, float]) -> tuple[float, float]:
+    idle, busy = (
+        _share(raw[key]) if key in raw else known for key, known in zip(("idle", "busy"), base, strict=True)
+    )
+    return idle, busy
 
 
 def _share(text: str) -> float:

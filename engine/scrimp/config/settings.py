@@ -94,6 +94,10 @@ class Config:
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     keep: Keep = field(default_factory=Keep)
     budgets: tuple[BudgetSettings, ...] = ()
+    # Idle below, and busy above, by resource: what reports advise on.
+    marks: Mapping[str, tuple[float, float]] = field(
+        default_factory=lambda: dict.fromkeys(("gpu", "cpu", "memory", "storage"), (0.5, 0.9))
+    )
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # users by "@group"
     calendars: Mapping[str, Path] = field(
         default_factory=dict

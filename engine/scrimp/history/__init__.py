@@ -5,6 +5,7 @@ where it cannot be written the daemon goes on deciding and says so.
 """
 
 from scrimp.history.actions import Done, done_table
+from scrimp.history.backfill import Filled, fill
 from scrimp.history.columns import read_pieces, table_of, usage_of, with_currency
 from scrimp.history.files import Folder, HistoryError, Part, day_of
 from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
@@ -26,6 +27,7 @@ __all__ = [
     "VERSIONS",
     "Done",
     "Extent",
+    "Filled",
     "FocusSettings",
     "Folder",
     "History",
@@ -44,6 +46,7 @@ __all__ = [
     "day_of",
     "done_table",
     "expire",
+    "fill",
     "import_bill",
     "open_history",
     "read_pieces",

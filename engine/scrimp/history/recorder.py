@@ -101,7 +101,7 @@ class Recorder:
             self._queue.put(self._open)
             self._open = []
         if at_s is not None:
-            self._queue.put(at_s)
+            self._queue.put(float(at_s))
 
     def _work(self) -> None:
         while (given := self._queue.get()) is not None:

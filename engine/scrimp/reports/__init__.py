@@ -4,7 +4,8 @@ from scrimp.reports.document import decimal, document, table
 from scrimp.reports.figures import BREAKDOWNS, Figures, Question, figures_of
 from scrimp.reports.page import page
 from scrimp.reports.periods import DAY_S, Unit, bins, instant, period_at, steps
-from scrimp.reports.report import Ask, Report, chosen, focus_days, groups_of, make_report
+from scrimp.reports.report import Ask, Report, chosen, focus_days, groups_of
+from scrimp.reports.savings import make_report, savings
 from scrimp.reports.text import text
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "make_report",
     "page",
     "period_at",
+    "savings",
     "steps",
     "table",
     "text",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
-from scrimp.costs import UnitCost
+from scrimp.costs import Advice, Realised, UnitCost
 from scrimp.model.costs import PARTS, CostGroups
 from scrimp.model.usage import MICRO, Period
 from scrimp.reports.report import Outlook, Report
@@ -63,6 +63,8 @@ def _currency(report: Report, currency: str) -> dict[str, Any]:
         "breakdowns": {name: rows(groups, currency) for name, groups in figures.breakdowns.items()},
         "asked": rows(figures.asked, currency),
         "over_time": rows(figures.over_time, currency),
+        "advice": [_advised(one) for one in report.advice if one.saving_per_hour.currency == currency],
+        "savings": [_saving(one) for one in report.savings if one.realised.currency == currency],
         "unit_costs": [
             _unit(one) for one in (*report.unit_totals, *report.units) if one.cost.currency == currency
         ],
@@ -97,6 +99,32 @@ def _forecast(outlook: Outlook) -> dict[str, Any] | None:
         "errors": rest.errors,
         "coverage": round(rest.coverage, 4) if isfinite(rest.coverage) else None,
         "level_since": iso(rest.level_since_s),
+    }
+
+
+def _advised(one: Advice) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "target": one.target,
+        "resource": one.resource,
+        "message": one.message,
+        "saving_per_hour": round(one.saving_per_hour.amount, 6),
+        "policy": one.policy,
+    }
+
+
+def _saving(one: Realised) -> dict[str, Any]:
+    entry = one.entry
+    return {
+        "key": entry.action,
+        "policy": entry.policy,
+        "target": entry.target,
+        "at": iso(entry.at_s),
+        "closes": iso(entry.closes_s),
+        "closed": one.closed,
+        "hours": one.hours,
+        "projected": round(one.projected.amount, 6),
+        "realised": round(one.realised.amount, 6),
     }
 
 

@@ -59,6 +59,7 @@ class Figures:
 
     breakdowns: Mapping[str, CostGroups]
     over_time: CostGroups
+    pools: CostGroups
     asked: CostGroups
     doubts: Mapping[str, Doubt]
     rows: int
@@ -147,7 +148,19 @@ def finished(sums: Sums, question: Question) -> Figures:
         name: sums.single[name] if name in sums.single else marginal(sums.fine, (name,))
         for name in question.breakdowns
     }
-    return Figures(breakdowns, marginal(sums.fine, (PERIOD, "resource")), sums.asked, sums.doubts, sums.rows)
+    return Figures(
+        breakdowns,
+        marginal(sums.fine, (PERIOD, "resource")),
+        _pools(sums.fine),
+        sums.asked,
+        sums.doubts,
+        sums.rows,
+    )
+
+
+def _pools(fine: CostGroups) -> CostGroups:
+    wanted = ("pool", "resource")
+    return marginal(fine, wanted) if "pool" in fine.by else nothing(wanted)
 
 
 def marginal(groups: CostGroups, by: Sequence[str]) -> CostGroups:

@@ -68,6 +68,8 @@ def _currency(report: Report, currency: str) -> Iterator[str]:
     yield from _doubts(report, currency)
     yield from _over_time(report, currency)
     yield from _units([*report.unit_totals, *report.units], currency)
+    yield from _advice(report, currency)
+    yield from _savings(report, currency)
     for name, groups in figures.breakdowns.items():
         yield from _breakdown(f"By {name}", groups, currency, total)
     if report.ask.question.by:
@@ -137,6 +139,33 @@ def _units(units: Sequence[UnitCost], currency: str) -> Iterator[str]:
         name = (one.key[0] or UNSTATED) if one.key else "everything"
         per = f"{one.per:,.0f} {one.unit.replace('_', ' ')}"
         yield f"<tr><th>{escape(name)}<td>{small(one.cost)}<td>{small(one.used)}<td>{escape(per)}<td>{one.quantity:,.1f}"
+    yield "</table></div></section>"
+
+
+def _advice(report: Report, currency: str) -> Iterator[str]:
+    found = [one for one in report.advice if one.saving_per_hour.currency == currency]
+    if not found:
+        return
+    yield "<section><h2>Advice</h2>"
+    for one in found[:ROWS]:
+        saves = f": saves {small(one.saving_per_hour)} an hour" if one.saving_per_hour.amount > 0 else ""
+        yield f"<details><summary>{escape(one.message)}{saves}</summary><pre>{escape(one.policy)}</pre></details>"
+    yield "</section>"
+
+
+def _savings(report: Report, currency: str) -> Iterator[str]:
+    found = [one for one in report.savings if one.realised.currency == currency]
+    if not found:
+        return
+    yield "<section><h2>Savings</h2><div class=wide><table><thead><tr><th>Policy<th>Target<th>Since<th>Hours<th>Promised<th>Realised</thead>"
+    for one in found[-ROWS:]:
+        promised, came = (
+            money(round(each.amount * MICRO), currency) for each in (one.projected, one.realised)
+        )
+        yield (
+            f"<tr><th>{escape(one.entry.policy)}<td>{escape(one.entry.target)}<td>{iso(one.entry.at_s)[:16]}Z"
+            f"<td>{one.hours:,}<td>{promised}<td>{came}"
+        )
     yield "</table></div></section>"
 
 

@@ -10,21 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from scrimp.costs import (
+    Advice,
     BillShares,
     ForecastRules,
+    Marks,
+    Realised,
     SpendSeries,
     Trend,
     UnitCost,
     backtest,
+    capped,
     forecast,
     trend,
     unit_costs,
+    usage_advice,
 )
 from scrimp.history import FOCUS_BY, MEASURED, History, Span, read_pieces
 from scrimp.model.costs import CostGroups, PriceBook
+from scrimp.model.money import Money
 from scrimp.model.usage import MICRO, Period
 from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, nothing, sums_of
-from scrimp.reports.periods import DAY_S, HOUR_S, steps
+from scrimp.reports.periods import DAY_S, HOUR_S, bins, steps
 
 MANY_ROWS = 4_000_000  # from here on it is worth to start processes
 PER = {"samples": 1000.0, "audio_hours": 1.0}
@@ -43,6 +49,21 @@ class Ask:
     book: PriceBook = field(default_factory=lambda: PriceBook({}))
     shares: BillShares = field(default_factory=BillShares)
     rules: ForecastRules = field(default_factory=ForecastRules)
+    marks: Mapping[str, Marks] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        period: Period,
+        over: tuple[Period, ...] = (),
+        where: Mapping[str, tuple[str, ...]] | None = None,
+        by: tuple[str, ...] = (),
+        label: str | None = None,
+        marks: Mapping[str, tuple[float, float]] | None = None,
+    ) -> "Ask":
+        """A question about a period, with the usual bins where none are given."""
+        told = {name: Marks(*one) for name, one in (marks or {}).items()}
+        return cls(Question(period, over or bins(period), where or {}, by), label=label, marks=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,8 @@ class Report:
     units: tuple[UnitCost, ...]
     unit_totals: tuple[UnitCost, ...]
     outlooks: tuple[Outlook, ...]
+    savings: tuple[Realised, ...] = ()
+    advice: tuple[Advice, ...] = ()
 
     @property
     def period(self) -> Period:
@@ -99,7 +122,7 @@ class Report:
         return self.ask.question.period
 
 
-def make_report(history: History, ask: Ask, now_s: float, progress: Progress | None = None) -> Report:
+def figures_report(history: History, ask: Ask, now_s: float, progress: Progress | None = None) -> Report:
     """Read the history and reckon. Raises `HistoryError`."""
     question = ask.question
     span = Span(question.period.start_s, question.period.end_s)
@@ -111,7 +134,31 @@ def make_report(history: History, ask: Ask, now_s: float, progress: Progress | N
         opened = history.open_hours(now_s) if any(part.source == MEASURED for part in parts) else set()
     covered = _covered({hour // HOUR_S for hour, _ in series} | opened, span, now_s)
     outlooks = () if question.where else _outlooks(series, figures, ask, now_s)
-    return Report(now_s, ask, parts, covered, figures, units, totals, outlooks)
+    hours = covered * (min(now_s, span.to_s) - span.from_s) / HOUR_S
+    advice = _advice(figures, ask, hours)
+    return Report(now_s, ask, parts, covered, figures, units, totals, outlooks, advice=advice)
+
+
+def summed_over(history: History, ask: Ask, now_s: float) -> Figures:
+    """The figures of a question alone, without what looks ahead."""
+    span = Span(ask.question.period.start_s, ask.question.period.end_s)
+    parts = chosen(history, ask.source, span, now_s)
+    return finished(_summed(history, ask, parts, now_s, _quiet), ask.question)
+
+
+def _advice(figures: Figures, ask: Ask, hours: float) -> tuple[Advice, ...]:
+    """What stands idle or is overloaded, and what a smaller size would save; together never more than is spent."""
+    if not ask.marks or hours <= 0:
+        return ()
+    found = usage_advice(figures.pools, hours, ask.marks)
+    return tuple(
+        one
+        for currency in figures.currencies
+        for one in capped(
+            [each for each in found if each.saving_per_hour.currency == currency],
+            Money(sum(figures.total(currency)) / MICRO / hours, currency),
+        )
+    )
 
 
 def chosen(history: History, source: str, span: Span, now_s: float) -> tuple[Part, ...]:

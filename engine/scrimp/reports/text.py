@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import isfinite
 
+from scrimp.costs import Realised
 from scrimp.model.costs import PARTS, CostGroups
 from scrimp.model.money import SYMBOLS, Money
 from scrimp.model.usage import MICRO
@@ -18,7 +19,7 @@ UNSTATED = "(none)"
 
 def text(report: Report) -> str:
     """All lines."""
-    return "\n".join(line.rstrip() for line in _lines(report)) + "\n"
+    return "\n".join(_clip(line.rstrip()) for line in _lines(report)) + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -67,6 +68,8 @@ def _currency(report: Report, currency: str) -> Iterator[str]:
     if outlook is not None:
         yield from _outlook(outlook)
     yield from _units(report, currency)
+    yield from _advice(report, currency)
+    yield from _savings(report, currency)
     for name, groups in figures.breakdowns.items():
         yield from _breakdown(name, groups, currency, total)
     if report.ask.question.by:
@@ -90,8 +93,8 @@ def _outlook(outlook: Outlook) -> Iterator[str]:
             if isfinite(rest.coverage)
             else "no earlier band to judge it by"
         )
-        yield f"{'forecast to the end':<26}{mid:>20}   80 % band {low} to {high}"
-        yield f"{'':<26}{'':>20}   {held}"
+        yield f"{'forecast to the end':<26}{mid:>20}"
+        yield f"  80 % band {low} to {high}; {held}"
     if outlook.trend is not None and outlook.trend.weeks >= 3:
         found = outlook.trend
         said = "no clear trend" if found.p_value > CLEAR else f"{found.relative:+.1%} a week"
@@ -106,13 +109,44 @@ def _units(report: Report, currency: str) -> Iterator[str]:
     if not found:
         return
     yield ""
-    yield f"{'cost per item':<26}{'all of it':>14}{'used alone':>14}{'done':>18}"
+    yield f"{'cost per item':<21}{'per':<15}{'all of it':>13}{'used alone':>13}{'done':>18}"
     for one in found:
         name = (one.key[0] or UNSTATED) if one.key else "everything"
         per = f"{one.per:,.0f} {one.unit.replace('_', ' ')}"
         yield _clip(
-            f"{name[:24]:<26}{small(one.cost):>14}{small(one.used):>14}{one.quantity:>18,.1f}  per {per}"
+            f"{name[:20]:<21}{per:<15}{small(one.cost):>13}{small(one.used):>13}{one.quantity:>18,.1f}"
         )
+
+
+def _advice(report: Report, currency: str) -> Iterator[str]:
+    found = [one for one in report.advice if one.saving_per_hour.currency == currency]
+    if not found:
+        return
+    yield ""
+    yield f"{'advice':<66}{'saves an hour':>14}"
+    for one in found[:ROWS]:
+        saves = small(one.saving_per_hour) if one.saving_per_hour.amount > 0 else ""
+        message = one.message if len(one.message) <= 65 else f"{one.message[:64]}…"
+        yield f"{message:<66}{saves:>14}"
+    yield "  each as a policy: --output json"
+
+
+def _savings(report: Report, currency: str) -> Iterator[str]:
+    """By policy: what its acts promised for the hours that were seen, and what they came to; open entries go on."""
+    found = [one for one in report.savings if one.realised.currency == currency]
+    if not found:
+        return
+    yield ""
+    yield f"{'savings, by policy':<30}{'acts':>6}{'open':>6}{'promised':>18}{'realised':>18}"
+    for policy in sorted({one.entry.policy for one in found}):
+        mine = [one for one in found if one.entry.policy == policy]
+        promised, came = (round(sum(amounts) * MICRO) for amounts in _amounts(mine))
+        still = sum(not one.closed for one in mine)
+        yield f"{policy[:29]:<30}{len(mine):>6}{still:>6}{_short(promised):>18}{_short(came):>18}"
+
+
+def _amounts(entries: list[Realised]) -> tuple[list[float], list[float]]:
+    return [one.projected.amount for one in entries], [one.realised.amount for one in entries]
 
 
 def _breakdown(name: str, groups: CostGroups, currency: str, total: int) -> Iterator[str]:

@@ -1,0 +1,127 @@
+"""The past of a source into the history: chunk by chunk, so that neither side has to hold much, then hour by hour as usage.
+
+Any collector that can bring the past will do (`Refilling`), a Prometheus above all. A chunk that it cannot answer is asked
+again in halves, down to the smallest; what even then fails is a gap, and told.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from scrimp.api import Refilling, SeriesBatch, Unavailable
+from scrimp.history.files import Folder, Part, day_of
+from scrimp.history.hours import Span
+from scrimp.history.keeper import HOUR_S, roll_hour
+from scrimp.history.query import Limits
+from scrimp.history.rows import AT, MICRO
+
+CHUNK_S = 6 * 3600.0
+SMALLEST_S = 900.0
+
+Keys = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was brought: samples (a value of a field), hours of usage, and the spans that could not be had, with causes."""
+
+    samples: int
+    hours: int
+    gaps: tuple[tuple[Span, str], ...] = ()
+
+
+def fill(
+    folder: Folder,
+    source: Refilling,
+    keys: Keys,
+    span: Span,
+    currency: str,
+    *,
+    deadline_s: float = 60.0,
+    limits: Limits | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Filled:
+    """Bring the samples of `keys` (kind and field) in the span. Raises `HistoryError` where they cannot be written."""
+    samples, gaps = 0, []
+    spans = [
+        Span(at, min(at + CHUNK_S, span.to_s)) for at in np.arange(span.from_s, span.to_s, CHUNK_S).tolist()
+    ]
+    hours: set[int] = set()
+    steps = 2 * len(spans)
+    for done, chunk in enumerate(spans):
+        found, missed = _ask(source, keys, chunk, deadline_s)
+        gaps.extend(missed)
+        for part, table, count in _tables(found, chunk):
+            folder.write(part, table)
+            samples += count
+            starts = np.unique(table["at"].cast(pa.int64()).to_numpy() // (HOUR_S * MICRO))
+            hours.update(starts.tolist())
+        progress(done + 1, steps)
+    for done, hour in enumerate(sorted(hours)):
+        roll_hour(folder, hour, currency, limits)
+        progress(len(spans) + round((done + 1) / len(hours) * len(spans)), steps)
+    return Filled(samples, len(hours), tuple(gaps))
+
+
+def _ask(
+    source: Refilling, keys: Keys, chunk: Span, deadline_s: float
+) -> tuple[list[SeriesBatch], list[tuple[Span, str]]]:
+    length_s = chunk.to_s - chunk.from_s
+    try:
+        return list(source.refill(chunk.to_s, dict.fromkeys(keys, length_s), deadline_s=deadline_s)), []
+    except Unavailable as error:
+        if length_s <= SMALLEST_S:
+            return [], [(chunk, str(error))]
+    middle_s = chunk.from_s + length_s / 2
+    halves = [
+        _ask(source, keys, half, deadline_s)
+        for half in (Span(chunk.from_s, middle_s), Span(middle_s, chunk.to_s))
+    ]
+    return [one for found, _ in halves for one in found], [one for _, missed in halves for one in missed]
+
+
+def _tables(batches: Sequence[SeriesBatch], chunk: Span) -> list[tuple[Part, pa.Table, int]]:
+    """A table per kind and day, with a row per target and time, from all the fields of the kind."""
+    kinds: dict[str, dict[str, list[SeriesBatch]]] = {}
+    for one in batches:
+        kinds.setdefault(one.kind, {}).setdefault(one.field, []).append(one)
+    return [found for kind, fields in sorted(kinds.items()) for found in _of_kind(kind, fields, chunk)]
+
+
+def _of_kind(
+    kind: str, fields: Mapping[str, Sequence[SeriesBatch]], chunk: Span
+) -> list[tuple[Part, pa.Table, int]]:
+    every = [one for found in fields.values() for one in found]
+    names = sorted({name for one in every for name in one.names})
+    times = sorted({at for one in every for at in one.times_s if chunk.from_s <= at < chunk.to_s})
+    row, at = {name: n for n, name in enumerate(names)}, {time: n for n, time in enumerate(times)}
+    cells = {field: np.full((len(times), len(names)), np.nan) for field in fields}
+    for field, found in fields.items():
+        for one in found:
+            values = np.array(one.values, dtype=np.float64)  # `None` becomes nan
+            for place, time in enumerate(one.times_s):
+                if time in at:
+                    cells[field][at[time], [row[name] for name in one.names]] = values[:, place]
+    known = np.any([np.isfinite(one) for one in cells.values()], axis=0)
+    days = np.array([day_of(time).toordinal() for time in times], dtype=np.int64)
+    tables = []
+    for day in np.unique(days).tolist():
+        here = known & (days == day)[:, None]
+        when, who = np.nonzero(here)
+        if not len(when):
+            continue
+        stamps = np.round(np.array(times)[when] * MICRO).astype(np.int64)
+        columns = {
+            "name": pa.array([names[one] for one in who.tolist()], pa.string()).dictionary_encode(),
+            "at": pa.array(stamps, pa.int64()).cast(AT),
+            **{
+                field: pa.array(one[when, who], pa.float64(), from_pandas=True)
+                for field, one in cells.items()
+            },
+            "age_s": pa.array(np.zeros(len(when))),
+        }
+        count = sum(int(np.isfinite(one[when, who]).sum()) for one in cells.values())
+        tables.append((Part("samples", kind, day_of(times[int(when[0])])), pa.table(columns), count))
+    return tables
