@@ -275,6 +275,9 @@ class Database:
     def _load_intents(self) -> Iterator[Intent]:
         """Oldest first; the unchanging part of each is parsed once."""
         known: dict[str, Intent] = {}
+        if not self._intents:  # the first time: all at once, for there may be a month of them
+            for key, doc, found in self._link.execute("SELECT key, doc, outcome FROM intents").fetchall():
+                self._intents[key] = intent_from(json.loads(doc), found)
         for key, outcome in self._link.execute("SELECT key, outcome FROM intents ORDER BY n").fetchall():
             intent = self._intents.get(key) or next(self._find_intents(key))
             known[key] = intent if intent.outcome == outcome else replace(intent, outcome=outcome)
