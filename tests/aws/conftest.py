@@ -1,6 +1,7 @@
 """One server for all tests of AWS; each test begins with it empty."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.cli.command import Shell
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[AwsServer]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # 1,300 images at each reset, and no test looks at one
     server = AwsServer()
     with serving(server) as url:
         server.url = url

@@ -68,6 +68,7 @@ class AwsServer:
         self.world = World()
         self.url = ""
         self._lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
 
     def reset(self) -> World:
         """A new world, and moto empty."""
@@ -77,13 +78,15 @@ class AwsServer:
 
     def client(self, service: str) -> Any:
         """A client for what a test sets up; its calls are not among those recorded."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id="setup",
-            aws_secret_access_key="setup",  # noqa: S106 - of a server of ours
-        )
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.url,
+                region_name=REGION,
+                aws_access_key_id="setup",
+                aws_secret_access_key="setup",  # noqa: S106 - of a server of ours
+            )
+        return self._clients[service]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         request = Request(environ)

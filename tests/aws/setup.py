@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from tests.aws.server import REGION, AwsServer
@@ -75,9 +76,12 @@ def auto_scaling_group(
 
 
 def notice_queue(server: AwsServer) -> str:
-    """A queue that EventBridge feeds with notices and test events, as the documentation has it."""
+    """A queue that EventBridge feeds with notices and test events, as the documentation has it.
+
+    Its name is new each time: a listener of the test before may still be at its last long poll.
+    """
     sqs, events = server.client("sqs"), server.client("events")
-    url = sqs.create_queue(QueueName="notices")["QueueUrl"]
+    url = sqs.create_queue(QueueName=f"notices-{token_hex(4)}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     pattern = json.dumps({"source": ["aws.ec2", "scrimp"]})
     events.put_rule(Name="notices", EventPattern=pattern)

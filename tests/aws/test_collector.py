@@ -51,7 +51,7 @@ def test_instances_are_nodes_with_their_price(aws: AwsServer, tmp_path: Path, cl
         ("m5.large", f"{REGION}a", 0.04, now_s - 60),
     ]
     aws.world.products = {"c5.large": 0.085}
-    (spot,) = run(aws, 1, spot=True, scrimp__fleet="audio")
+    (spot,) = run(aws, 1, spot=True, scrimp__member="audio-0.1")
     (listed,) = run(aws, 1, kind="c5.large", team="speech")
     (tabled,) = run(aws, 1, kind="m5.xlarge")
     (unlisted,) = run(aws, 1, kind="mac1.metal")
@@ -73,8 +73,8 @@ def test_groups_of_every_kind(aws: AwsServer, tmp_path: Path, clock: ManualClock
     auto_scaling_group(aws, "plain", 2)
     auto_scaling_group(aws, "spot", 1, on_demand_share=0)
     auto_scaling_group(aws, "part", 0, on_demand_share=30)
-    run(aws, 3, scrimp__fleet="own")
-    run(aws, 1, spot=True, scrimp__fleet="own")
+    run(aws, 3, scrimp__member="own-1.1")
+    run(aws, 1, spot=True, scrimp__member="own-1.1")
     configured = {"own": {"min_size": 1, "max_size": 9}, "empty": {"max_size": 4}}
     aws.world.prices = [("m5.large", f"{REGION}a", 0.04, 0.0)]
     found = rows(look(collector(aws, tmp_path, clock, groups=configured), clock), "node_group")
@@ -213,7 +213,7 @@ def test_an_endpoint_that_is_not_there_is_unavailable(
 
 
 def test_metrics_are_mapped_to_fields(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
-    (node,) = run(aws, 1, scrimp__fleet="audio")
+    (node,) = run(aws, 1, scrimp__member="audio-0.1")
     watch = aws.client("cloudwatch")
     stamp = datetime.fromtimestamp(clock.now() - 90, UTC)
     for namespace, name, dimension, row, value in (

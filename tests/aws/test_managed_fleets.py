@@ -1,4 +1,4 @@
-"""The provider `aws_fleets` against the server: a fleet comes up, loses a member in order, and is back at its size."""
+"""Fleets on AWS against the server: a fleet comes up, loses a member in order, and is back at its size."""
 
 from __future__ import annotations
 

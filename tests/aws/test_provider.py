@@ -1,14 +1,15 @@
-"""The provider `aws`: the contract on every kind of group, and what happens when AWS has no capacity or no answer."""
+"""The provider `aws`: the contract on groups that AWS manages, and fleets of its own from launch to rescue."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.aws.server import REGION, AwsServer
-from tests.aws.setup import auto_scaling_group, section, template
+from tests.aws.setup import auto_scaling_group, event, notice_queue, section, template
 
 from scrimp.api import (
     Direction,
@@ -19,43 +20,78 @@ from scrimp.api import (
     Report,
     RunState,
     Services,
-    Unavailable,
+    Traits,
 )
+from scrimp.aws import Notice, NoticeBoard, NoticeKind
+from scrimp.collectors.aws import AwsCollector, AwsEventsCollector
 from scrimp.testing.contract import ProviderContract
 from scrimp.worker import FolderChannel
 from scrimp_actions.spot.aws.provider import AwsProvider, build
+from scrimp_actions.spot.member import State
 
 A, B = f"g5.xlarge:{REGION}a", f"g5.xlarge:{REGION}b"
+SETTLE_S = 40.0
 
 
 class Room:
-    """The provider over an own group `audio`, an Auto Scaling group `web` and a fleet `night`."""
+    """The provider over a fleet `audio` of its own, an Auto Scaling group `web` and an EC2 fleet `night`."""
 
     def __init__(self, server: AwsServer, folder: Path) -> None:
         self.server, self.folder = server, folder
         self.channel = FolderChannel(folder / "workers")
         template(server)
+        server.world.prices = [
+            ("g5.xlarge", f"{REGION}a", 0.5, time.time() - 7200),
+            ("g5.xlarge", f"{REGION}b", 0.4, time.time() - 3 * 3600),
+        ]
+        server.world.products = {"g5.xlarge": 1.0}
         self.provider = self.build()
 
+    def services(self) -> Services:
+        return Services(time.time, time.sleep, self.folder, channel=self.channel)
+
     def build(self, **group: Any) -> AwsProvider:
-        own = {"template": "audio", "pools": [A, B], "max_size": 6, **group}
-        config = section(self.server, groups={"audio": own}, auto_scaling_groups=["web"], fleets=["night"])
-        return build(config, Services(time.time, time.sleep, self.folder, channel=self.channel))
+        own = {"template": "audio", "pools": [A, B], "max_size": 6, "leave_s": 5.0, **group}
+        paces = {"look_s": 0.3, "plan_s": 0.1, "poll_s": 0.05}
+        config = section(
+            self.server, groups={"audio": own}, auto_scaling_groups=["web"], fleets=["night"], **paces
+        )
+        return build(config, self.services())
 
     def members(self) -> list[dict[str, Any]]:
-        found = self.server.client("ec2").describe_instances(
-            Filters=[
-                {"Name": "tag:scrimp:fleet", "Values": ["audio"]},
-                {"Name": "instance-state-name", "Values": ["pending", "running"]},
-            ]
-        )
+        alive = {"Name": "instance-state-name", "Values": ["pending", "running"]}
+        tagged = {"Name": "tag:scrimp:fleet", "Values": ["aws"]}
+        found = self.server.client("ec2").describe_instances(Filters=[tagged, alive])
         return [one for reservation in found["Reservations"] for one in reservation["Instances"]]
 
     def options(self) -> list[str]:
         return sorted(one.get("InstanceLifecycle", "on_demand") for one in self.members())
 
-    def size(self, before: int, after: int, key: str, **args: Any):
-        return self.provider.apply(sized(before, after, **args), key=key, deadline_s=60)
+    def working(self) -> list[str]:
+        return [
+            entry.member.instance
+            for entry in self.provider.fleets.manager.members("audio")
+            if entry.member.state is State.RUNNING
+        ]
+
+    def settle(self, done: Callable[[], bool], what: str) -> None:
+        """Drive the provider as the daemon does, until something is so."""
+        limit = time.monotonic() + SETTLE_S
+        while not done():
+            assert time.monotonic() < limit, f"{what} within {SETTLE_S} s"
+            due_s = self.provider.carry_on(time.time())
+            assert due_s is not None
+            time.sleep(min(max(due_s - time.time(), 0.01), 0.1))
+
+    def apply(self, action: PlannedAction, key: str) -> Any:
+        live = self.provider.revalidate(action, deadline_s=10)
+        assert not isinstance(live, Refusal), live
+        return self.provider.apply(live, key=key, deadline_s=10)
+
+    def grown(self, size: int) -> None:
+        """A fleet of so many members that work."""
+        self.apply(sized(0, size), "grow")
+        self.settle(lambda: len(self.working()) == size, f"{size} members work")
 
     def web(self) -> dict[str, Any]:
         found = self.server.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["web"])
@@ -63,25 +99,34 @@ class Room:
         return group
 
 
+def act(
+    name: str, target: str, args: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
+) -> PlannedAction:
+    direction = Direction.REDUCE if name in ("scale_down", "switch_to_spot") else Direction.RESTORE
+    return PlannedAction(name, target, args, "capacity", direction, before, after, None)
+
+
 def sized(before: int, after: int, target: str = "audio", **args: Any) -> PlannedAction:
     name = "scale_up" if after > before else "scale_down"
-    direction = Direction.RESTORE if after > before else Direction.REDUCE
-    return PlannedAction(
-        name, f"node_group/{target}", args, "capacity", direction, {"size": before}, {"size": after}, None
-    )
+    return act(name, f"node_group/{target}", args, {"size": before}, {"size": after})
 
 
 def switch(to: str, target: str = "audio", **args: Any) -> PlannedAction:
     before = {"purchase_option": "on_demand" if to == "spot" else "spot"}
-    return PlannedAction(
-        f"switch_to_{to}",
-        f"node_group/{target}",
-        args,
-        "purchase_option",
-        Direction.REDUCE,
-        before,
-        {"purchase_option": to},
-        None,
+    return act(f"switch_to_{to}", f"node_group/{target}", args, before, {"purchase_option": to})
+
+
+def more(target: str, count: float) -> PlannedAction:
+    return act("request_capacity", f"node_group/{target}", {"count": count}, {}, {})
+
+
+def fleet(server: AwsServer, size: int) -> None:
+    config = {"LaunchTemplateSpecification": {"LaunchTemplateName": "audio", "Version": "1"}}
+    server.client("ec2").create_fleet(
+        Type="maintain",
+        LaunchTemplateConfigs=[config],
+        TargetCapacitySpecification={"TotalTargetCapacity": size, "DefaultTargetCapacityType": "on-demand"},
+        TagSpecifications=[{"ResourceType": "fleet", "Tags": [{"Key": "Name", "Value": "night"}]}],
     )
 
 
@@ -98,10 +143,10 @@ class _Contract(ProviderContract):
     @pytest.fixture(autouse=True)
     def _room(self, room: Room) -> None:
         self.room = room
-        self.prepare()
-
-    def prepare(self) -> None:
-        """What is there before."""
+        if self.target.target.endswith("web"):
+            auto_scaling_group(room.server, "web", 3)
+        if self.target.target.endswith("night"):
+            fleet(room.server, 1)
 
     def provider(self) -> AwsProvider:
         return self.room.provider
@@ -110,188 +155,155 @@ class _Contract(ProviderContract):
         return self.target
 
 
-class TestOwnGroupUp(_Contract):
-    target = sized(0, 2)
-
-
-class TestOwnGroupDown(_Contract):
-    target = sized(2, 1)
-
-    def prepare(self) -> None:
-        self.room.size(0, 2, "before")
-
-
-class TestOwnGroupToSpot(_Contract):
-    target = switch("spot")
-
-    def prepare(self) -> None:
-        self.room.size(0, 2, "before")
-
-
-class TestCapacity(_Contract):
-    target = PlannedAction(
-        "request_capacity", "node_group/audio", {"count": 2.0}, "capacity", Direction.RESTORE, {}, {}, None
-    )
-
-
 class TestScalingGroupDown(_Contract):
     target = sized(3, 1, "web")
-
-    def prepare(self) -> None:
-        auto_scaling_group(self.room.server, "web", 3)
-
-
-class TestScalingGroupToSpot(_Contract):
-    target = switch("spot", "web")
-
-    def prepare(self) -> None:
-        auto_scaling_group(self.room.server, "web", 1)
 
 
 class TestFleetUp(_Contract):
     target = sized(1, 3, "night")
 
-    def prepare(self) -> None:
-        fleet(self.room.server, 1)
 
-
-def fleet(server: AwsServer, size: int) -> None:
-    config = {"LaunchTemplateSpecification": {"LaunchTemplateName": "audio", "Version": "1"}}
-    server.client("ec2").create_fleet(
-        Type="maintain",
-        LaunchTemplateConfigs=[config],
-        TargetCapacitySpecification={"TotalTargetCapacity": size, "DefaultTargetCapacityType": "on-demand"},
-        TagSpecifications=[{"ResourceType": "fleet", "Tags": [{"Key": "Name", "Value": "night"}]}],
-    )
+class TestOwnFleetUp(_Contract):
+    target = sized(0, 2)
 
 
 def test_only_what_the_configuration_names_is_touched(room: Room) -> None:
     assert not room.provider.handles(sized(0, 1, "other"))
-    assert not room.provider.handles(
-        PlannedAction("scale_up", "job/audio", {}, None, Direction.RESTORE, {}, {}, None)
+    assert not room.provider.handles(act("scale_up", "job/audio", {}, {}, {}))
+    assert not room.provider.handles(act("rescue", "node/i-0", {}, {}, {}))
+
+
+def test_a_fleet_comes_up_and_goes_down(aws: AwsServer, room: Room) -> None:
+    room.grown(3)
+    assert room.options() == ["on_demand"] * 3
+    assert room.apply(sized(3, 1), "k2").after == {"size": 1.0}
+    room.settle(lambda: len(room.members()) == 1, "two members leave")
+    assert aws.world.calls.count("ec2:CreateFleet") == 3, "one call a member, each under a token of its own"
+
+
+def test_answers_that_are_lost_and_a_restart_launch_each_member_once(aws: AwsServer, room: Room) -> None:
+    """Answers get lost for a while, the process ends, another one goes on from the book: two members, not more."""
+    aws.world.lost["ec2:CreateFleet"] = 6
+    room.apply(sized(0, 2), "k1")
+    room.settle(lambda: len(room.members()) == 2, "both are launched, though nobody heard of it")
+    assert room.working() == []
+    room.provider = room.build()
+    room.settle(lambda: len(room.working()) == 2, "the new process finds them")
+    assert len(room.members()) == 2
+    assert aws.world.lost["ec2:CreateFleet"] == 0, "answers were lost"
+
+
+def test_a_move_to_spot_replaces_first(aws: AwsServer, room: Room) -> None:
+    room.grown(2)
+    least: list[int] = []
+    room.apply(switch("spot"), "k2")
+
+    def moved() -> bool:
+        least.append(len(room.working()))
+        return room.options() == ["spot", "spot"]
+
+    room.settle(moved, "all members are on spot")
+    assert min(least) == 2, "never fewer at work than wanted"
+    assert room.provider.revalidate(switch("spot"), deadline_s=5) == Refusal("audio is on spot already")
+
+
+def test_a_pool_without_capacity_is_passed_over(aws: AwsServer, room: Room) -> None:
+    aws.world.refusals = {B: "InsufficientInstanceCapacity"}
+    room.provider = room.build(purchase_option="spot")
+    room.grown(2)
+    assert {one["Placement"]["AvailabilityZone"] for one in room.members()} == {f"{REGION}a"}
+    assert room.provider.fleets.manager.pools.cooldowns.out(B, time.time())
+
+
+def test_a_plan_shows_pool_price_age_and_bound(aws: AwsServer, room: Room) -> None:
+    room.grown(1)
+    line = room.provider.plan(switch("spot"))
+    assert line.startswith(f"move 1 of 1 members to spot: {B} at $0.40/h (for 3.0 h now), expected to last ")
+    assert line.endswith("; the price on demand bounds it")
+    capped = room.provider.plan(switch("spot", max_price=0.45))
+    assert capped.endswith("; at most $0.45/h, which lowers no price and ends instances sooner")
+    figures = room.provider.figures(switch("spot"))
+    assert (figures["pool"], figures["price_per_hour"]) == (B, 0.4)
+    assert figures["price_age_s"] == pytest.approx(3 * 3600, abs=120)
+    assert room.provider.figures(switch("spot", "web")) == {}
+
+
+def joined(room: Room, instance: str) -> str:
+    """A worker on the instance, at work."""
+    job = f"audio/{instance}"
+    room.channel.found(job)
+    room.channel.write_report(
+        job, Report(time.time(), 0, RunState.RUNNING, 0, traits=Traits(checkpointable=False))
     )
+    return job
 
 
-def test_a_lost_answer_and_a_restart_launch_once(aws: AwsServer, room: Room) -> None:
-    """The answer of the launch is lost for good; the intent is probed and carried out again by another process."""
-    aws.world.lost["ec2:CreateFleet"] = 100
-    with pytest.raises(Unavailable):
-        room.size(0, 3, "k1")
-    assert len(room.members()) == 3
-    aws.world.lost.clear()
-    again = room.build()
-    assert again.probe(sized(0, 3), key="k1", deadline_s=10).reached is Reached.REACHED
-    assert again.apply(sized(0, 3), key="k1", deadline_s=60).after == {"size": 3}
-    assert len(room.members()) == 3
-
-
-def test_an_answer_lost_in_the_middle_of_a_launch_in_parts(aws: AwsServer, room: Room) -> None:
-    """Pool A gives one of three; the second try's answer is lost: the third call under the key completes, and no more."""
-    aws.world.capacity = {A: 1, B: 1}
-    aws.world.lost["ec2:CreateFleet"] = 0
-    first = room.size(0, 3, "k1")
-    assert first.after == {"size": 2}
-    assert "3 were wanted" in first.detail
-    assert len(room.members()) == 2
-    assert room.size(0, 3, "k1") == first
-    assert len(room.members()) == 2
-
-
-def test_a_pool_that_refuses_is_left_alone_for_longer_each_time(aws: AwsServer, room: Room) -> None:
-    provider = room.build(purchase_option="spot")
-    aws.world.refusals = {A: "InsufficientInstanceCapacity"}
-    provider.apply(sized(0, 1), key="k1", deadline_s=60)
-    aws.world.refusals = {}
-    provider.apply(sized(1, 3), key="k2", deadline_s=60)
-    asked = aws.world.tokens["k2#1"][0]
-    assert [value[0] for key, value in asked.items() if key.endswith("AvailabilityZone")] == [f"{REGION}b"]
-    assert {one["Placement"]["AvailabilityZone"] for one in room.members()} == {f"{REGION}b"}
-    assert room.options() == ["spot"] * 3
-
-
-def test_no_capacity_anywhere_is_unavailable_and_spot_falls_back_where_it_may(
+def test_from_the_event_on_the_bus_to_the_worker_s_drain_and_a_replacement(
     aws: AwsServer, room: Room
 ) -> None:
-    aws.world.refusals = {A: "InsufficientInstanceCapacity", B: "UnfulfillableCapacity"}
-    with pytest.raises(Unavailable, match="no capacity"):
-        room.size(0, 2, "k1")
-    assert room.members() == []
+    """EventBridge → SQS → board → row → `rescue` → the worker is told to stop, and a successor is asked for."""
+    room.provider = room.build(purchase_option="spot")
+    room.grown(1)
+    (instance,) = room.working()
+    pool = room.provider.fleets.manager.members("audio")[0].pool
+    job = joined(room, instance)
+    queue = notice_queue(aws)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    warning = event(instance, "EC2 Spot Instance Interruption Warning", now, instance_action="terminate")
+    aws.client("events").put_events(Entries=[warning])
+    began_s = time.monotonic()
+    events = AwsEventsCollector(section(aws, queue_url=queue, self_test=False), room.services())
+    (batch,) = events.collect(time.time(), deadline_s=10).batches
+    row = dict(zip(batch.names, batch.fields["time_to_interruption"], strict=True))
+    rescue = act("rescue", f"node/{instance}", {"budget": row[instance]}, {}, {})
+    assert room.provider.handles(rescue)
+    assert "stop its work and ask for a replacement" in room.provider.plan(rescue)
+    room.apply(rescue, "k2")
+    room.settle(lambda: room.channel.control(job).run_state is RunState.DRAINING, "the worker is told")
+    told_s = time.monotonic() - began_s
+    room.settle(lambda: len(room.members()) == 2, "a successor is launched")
+    control = room.channel.control(job)
+    assert control.drain_by_s == pytest.approx(time.time() + 50 - told_s, abs=30)
+    assert room.provider.fleets.manager.pools.cooldowns.out(pool, time.time()), "it interrupts: left alone"
+    assert isinstance(room.provider.revalidate(rescue, deadline_s=5), Refusal), "it leaves already"
 
 
-def test_moving_to_spot_replaces_first_and_keeps_what_cannot_be_moved(aws: AwsServer, room: Room) -> None:
-    room.size(0, 3, "k0")
-    aws.world.capacity = {A: 1, B: 1}
-    result = room.provider.apply(switch("spot"), key="k1", deadline_s=60)
-    assert room.options() == ["on_demand", "spot", "spot"], "nobody left without a replacement"
-    assert "2 of 3 members moved to spot" in result.detail
-    assert room.provider.apply(switch("spot"), key="k1", deadline_s=60) == result
-    assert len(room.members()) == 3
-
-
-def test_waiting_for_spot_is_not_done_until_all_are_moved(aws: AwsServer, room: Room) -> None:
-    room.size(0, 2, "k0")
-    aws.world.capacity = {A: 1, B: 0}
-    with pytest.raises(Unavailable, match="1 of 2 moved"):
-        room.provider.apply(switch("spot", fallback="wait"), key="k1", deadline_s=60)
-    assert room.options() == ["on_demand", "spot"]
-    assert room.provider.probe(switch("spot"), key="k1", deadline_s=10).reached is Reached.UNTOUCHED
-    aws.world.refusals = {A: "UnfulfillableCapacity", B: "UnfulfillableCapacity"}
-    with pytest.raises(Unavailable, match="nothing was moved"):
-        room.provider.apply(switch("spot", fallback="wait"), key="k2", deadline_s=60)
-    assert room.options() == ["on_demand", "spot"], "no capacity takes nothing away"
-
-
-def test_back_on_demand(aws: AwsServer, room: Room) -> None:
-    provider = room.build(purchase_option="spot")
-    provider.apply(sized(0, 2), key="k0", deadline_s=60)
-    assert room.options() == ["spot", "spot"]
-    assert provider.revalidate(switch("spot"), deadline_s=10) == Refusal("audio is spot already")
-    provider.apply(switch("on_demand"), key="k1", deadline_s=60)
-    assert room.options() == ["on_demand", "on_demand"]
-
-
-def test_a_worker_drains_before_its_instance_ends(room: Room) -> None:
-    room.size(0, 1, "k0")
-    (member,) = room.members()
-    job = f"audio/{member['InstanceId']}"
-    room.channel.found(job)
-    room.channel.write_report(job, Report(time.time(), 0, RunState.RUNNING, 0))
-    with pytest.raises(Unavailable, match="1 workers still drain"):
-        room.provider.apply(sized(1, 0, drain=60.0), key="k1", deadline_s=1)
-    assert room.channel.control(job).run_state is RunState.DRAINING
+def test_a_rebalance_signal_prepares_and_never_drains(aws: AwsServer, room: Room) -> None:
+    room.provider = room.build(purchase_option="spot")
+    room.grown(1)
+    (instance,) = room.working()
+    job = joined(room, instance)
+    now_s = time.time()
+    NoticeBoard(room.folder).note(
+        [Notice(instance, NoticeKind.REBALANCE, "rebalance", now_s, now_s, ("aws_events",))], now_s
+    )
+    manager = room.provider.fleets.manager
+    room.settle(lambda: manager.members("audio")[0].member.state is State.AT_RISK, "it is at risk")
+    assert room.channel.control(job).run_state is RunState.RUNNING
     assert len(room.members()) == 1
-    room.channel.write_report(job, Report(time.time(), 1, RunState.STOPPED, 5))
-    assert room.size(1, 0, "k1", drain=60.0).after == {"size": 0}
-    assert room.members() == []
 
 
-def test_one_that_does_not_drain_ends_when_its_time_is_over(room: Room) -> None:
-    room.size(0, 1, "k0")
-    (member,) = room.members()
-    job = f"audio/{member['InstanceId']}"
-    room.channel.found(job)
-    room.channel.write_report(job, Report(time.time(), 0, RunState.RUNNING, 0))
-    room.size(1, 0, "k1", drain=0.2)
-    assert room.members() == []
+def test_an_instance_that_is_gone_without_a_word_is_replaced(aws: AwsServer, room: Room) -> None:
+    room.grown(1)
+    (instance,) = room.working()
+    aws.client("ec2").terminate_instances(InstanceIds=[instance])
+    room.settle(lambda: bool(room.working()) and room.working() != [instance], "another member works")
+    assert len(room.members()) == 1
 
 
-def test_bounds_and_the_live_size_hold_over_the_plan(room: Room) -> None:
-    room.size(0, 2, "k0")
-    live = room.provider.revalidate(sized(0, 9), deadline_s=10)
-    assert isinstance(live, PlannedAction)
-    assert (live.before, live.after) == ({"size": 2}, {"size": 6})
-    assert room.provider.revalidate(sized(4, 3), deadline_s=10) == Refusal(
-        "size of node_group/audio is 2 already"
-    )
-    assert isinstance(room.provider.revalidate(sized(0, 1, "web"), deadline_s=10), Refusal), (
-        "there is no such group"
-    )
+def test_its_members_are_the_collector_s_group(aws: AwsServer, room: Room, tmp_path: Path) -> None:
+    room.grown(2)
+    collector = AwsCollector(section(aws, groups={"audio": {"max_size": 6}}), room.services())
+    batches = collector.collect(time.time(), deadline_s=20).batches
+    groups = next(one for one in batches if one.kind == "node_group")
+    assert dict(zip(groups.names, groups.fields["size"], strict=True)) == {"audio": 2}
+    nodes = next(one for one in batches if one.kind == "node" and "group" in one.fields)
+    assert set(nodes.fields["group"]) == {"audio"}
 
 
 def test_a_mixed_instances_policy_is_made_and_changed(aws: AwsServer, room: Room) -> None:
     auto_scaling_group(aws, "web", 1)
-    wanted = switch("spot", "web", pools=f"{A},c5.large:{REGION}a", max_price=0.4)
-    room.provider.apply(wanted, key="k1", deadline_s=20)
+    room.apply(switch("spot", "web", pools=f"{A},c5.large:{REGION}a", max_price=0.4), "k1")
     policy = room.web()["MixedInstancesPolicy"]
     shares = policy["InstancesDistribution"]
     assert (shares["OnDemandBaseCapacity"], shares["OnDemandPercentageAboveBaseCapacity"]) == (0, 0)
@@ -300,37 +312,47 @@ def test_a_mixed_instances_policy_is_made_and_changed(aws: AwsServer, room: Room
         "0.40000",
     )
     assert [one["InstanceType"] for one in policy["LaunchTemplate"]["Overrides"]] == ["g5.xlarge", "c5.large"]
-    room.provider.apply(switch("on_demand", "web"), key="k2", deadline_s=20)
+    room.apply(switch("on_demand", "web"), "k2")
     policy = room.web()["MixedInstancesPolicy"]
     assert policy["InstancesDistribution"]["OnDemandPercentageAboveBaseCapacity"] == 100
     assert len(policy["LaunchTemplate"]["Overrides"]) == 2, "the types stay"
 
 
-def test_a_fleet_keeps_its_share_of_spot(aws: AwsServer, room: Room) -> None:
+def test_the_live_size_and_the_bounds_hold_over_the_plan(aws: AwsServer, room: Room) -> None:
+    auto_scaling_group(aws, "web", 3)
+    live = room.provider.revalidate(sized(5, 20, "web"), deadline_s=10)
+    assert isinstance(live, PlannedAction)
+    assert (live.before, live.after) == ({"size": 3}, {"size": 10})
+    assert room.provider.revalidate(sized(5, 3, "web"), deadline_s=10) == Refusal(
+        "size of node_group/web is 3 already"
+    )
+    assert room.provider.revalidate(sized(1, 2, "night"), deadline_s=10) == Refusal(
+        "there is no group `night`"
+    )
+    probe = room.provider.probe(sized(5, 4, "web"), key="never", deadline_s=10)
+    assert probe.reached is Reached.OTHER, "neither as before nor as wanted: somebody else was there"
+
+
+def test_asking_for_capacity_twice_under_a_key_asks_once(aws: AwsServer, room: Room) -> None:
+    """The answer is lost after the effect: the note says to which size it was."""
+    auto_scaling_group(aws, "web", 3)
+    aws.world.lost["autoscaling:SetDesiredCapacity"] = 1
+    room.apply(more("web", 2.0), "k1")
+    assert room.web()["DesiredCapacity"] == 5
+    assert room.provider.probe(more("web", 2.0), key="k1", deadline_s=5).reached is Reached.REACHED
+    room.apply(more("web", 100.0), "k2")
+    assert room.web()["DesiredCapacity"] == 10, "no more than it may have"
+    assert isinstance(room.provider.revalidate(more("web", 1.0), deadline_s=5), Refusal)
+
+
+def test_a_fleet_of_aws_keeps_its_share_of_spot(aws: AwsServer, room: Room) -> None:
     fleet(aws, 4)
-    room.provider.apply(switch("spot", "night"), key="k1", deadline_s=20)
-    room.provider.apply(sized(4, 2, "night"), key="k2", deadline_s=20)
+    room.apply(switch("spot", "night"), "k1")
+    room.apply(sized(4, 2, "night"), "k2")
     (found,) = aws.client("ec2").describe_fleets()["Fleets"]
     target = found["TargetCapacitySpecification"]
-    assert (
-        target["TotalTargetCapacity"],
-        target["SpotTargetCapacity"],
-        target["OnDemandTargetCapacity"],
-    ) == (2, 2, 0)
-
-
-def test_a_plan_shows_pool_price_age_and_bound(aws: AwsServer, room: Room) -> None:
-    aws.world.prices = [
-        ("g5.xlarge", f"{REGION}a", 0.5, time.time() - 7200),
-        ("g5.xlarge", f"{REGION}b", 0.4, time.time() - 3 * 3600),
-    ]
-    aws.world.products = {"g5.xlarge": 1.0}
-    line = room.provider.plan(switch("spot"))
-    assert line == (
-        f"move `audio` to spot in {B} at $0.40/h (for 3.0 h now, $1.00/h on demand), at most the price on demand"
-    )
-    aws.world.expired = True
-    assert room.provider.plan(switch("spot")) == "move `audio` to spot, at most the price on demand"
+    wanted = {"TotalTargetCapacity": 2, "SpotTargetCapacity": 2, "OnDemandTargetCapacity": 0}
+    assert {name: target[name] for name in wanted} == wanted
 
 
 def test_examining_finds_groups_that_are_not_there(aws: AwsServer, room: Room) -> None:
@@ -339,3 +361,4 @@ def test_examining_finds_groups_that_are_not_there(aws: AwsServer, room: Room) -
     assert found["credentials"].health is Health.GOOD
     assert (found["group web"].health, found["group web"].detail) == (Health.GOOD, "2 members, on_demand")
     assert found["group night"].health is Health.BAD
+    assert found["group audio"].detail == "0 of 0 members, on_demand is wanted"

@@ -17,13 +17,13 @@ from scrimp.aws.prices import (
     spot_prices,
 )
 
-GROUP_TAG = "scrimp:fleet"  # the tag that names the group of an instance that scrimp launched
+MEMBER_TAG = "scrimp:member"  # on an instance that scrimp launched for a fleet: `FLEET-SLOT.GENERATION`
 KEY_TAG = "scrimp:key"  # the tag with the key of the intent that launched it
 
 __all__ = [
     "CURRENCY",
-    "GROUP_TAG",
     "KEY_TAG",
+    "MEMBER_TAG",
     "Account",
     "AwsSettings",
     "Board",

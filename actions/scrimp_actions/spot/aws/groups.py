@@ -1,4 +1,4 @@
-"""What a node group is on AWS, three kinds behind one protocol: what it is now, another size, another purchase option."""
+"""What a group whose instances AWS launches and ends can be asked: what it is now, another size, another purchase option."""
 
 from __future__ import annotations
 
@@ -34,21 +34,19 @@ class Terms:
 
     pools: tuple[str, ...] = ()
     max_price: Money | None = None
-    fallback: str = "on_demand"
-    drain_s: float = 30.0
 
 
 class Group(Protocol):
-    """One node group. Every change is idempotent under its key. Raises `OutsideError`."""
+    """One group. Every change sets a wanted state, so that it may be asked for again. Raises `OutsideError`."""
 
     def state(self, *, deadline_s: float) -> GroupState | None:
         """As it stands; None where there is no such group."""
 
-    def resize(self, size: int, key: str, terms: Terms, *, deadline_s: float) -> int:
-        """Come to a size; gives the one that was come to."""
+    def resize(self, size: int, *, deadline_s: float) -> None:
+        """Set the wanted size."""
 
-    def buy(self, purchase: Purchase, key: str, terms: Terms, *, deadline_s: float) -> str:
-        """Change the purchase option of members and of what is launched from now on. Gives a line on it."""
+    def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:
+        """Set the wanted purchase option. Gives a line on what follows."""
 
     def permissions(self, actions: Collection[str], why: str) -> Sequence[Permission]:
         """What these actions need."""

@@ -48,7 +48,7 @@ class ScalingGroup:
             int(found["DesiredCapacity"]), purchase, int(found["MinSize"]), int(found["MaxSize"])
         )
 
-    def resize(self, size: int, key: str, terms: Terms, *, deadline_s: float) -> int:  # noqa: ARG002 - AWS chooses who leaves
+    def resize(self, size: int, *, deadline_s: float) -> None:
         """Set the desired capacity."""
         self.account.call(
             operations.SET_DESIRED,
@@ -57,9 +57,8 @@ class ScalingGroup:
             DesiredCapacity=size,
             HonorCooldown=False,
         )
-        return size
 
-    def buy(self, purchase: Purchase, key: str, terms: Terms, *, deadline_s: float) -> str:  # noqa: ARG002 - the wanted state is the key
+    def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:
         """Set the distribution of the mixed instances policy, which is made where there is none."""
         found = self._needed(deadline_s / 3)
         policy = dict(found.get("MixedInstancesPolicy") or {})
@@ -133,15 +132,14 @@ class MaintainedFleet:
         purchase = "spot" if spot == total else "on_demand" if spot == 0 else MIXED
         return GroupState(total, purchase)
 
-    def resize(self, size: int, key: str, terms: Terms, *, deadline_s: float) -> int:  # noqa: ARG002 - AWS chooses who leaves
+    def resize(self, size: int, *, deadline_s: float) -> None:
         """Set the target capacity; the share of spot stays."""
         found = self._needed(deadline_s / 3)
         total, spot = _targets(found)
         share = spot / total if total else float(self._default(found) == "spot")
         self._set(found, size, round(size * share), deadline_s * 2 / 3)
-        return size
 
-    def buy(self, purchase: Purchase, key: str, terms: Terms, *, deadline_s: float) -> str:  # noqa: ARG002 - the wanted state is the key
+    def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:  # noqa: ARG002 - a fleet keeps its own pools and prices
         """Set the whole target to one option."""
         found = self._needed(deadline_s / 3)
         total, _ = _targets(found)

@@ -1,7 +1,7 @@
-"""The provider `aws_fleets`: fleets on AWS whose members are scrimp's own, rescued one by one when they are noticed.
+"""Fleets on AWS whose members are scrimp's own, rescued one by one when they are noticed; the `groups` of the provider `aws`.
 
-Other than a group of the provider `aws` a fleet here is kept at its size: what is taken is replaced, in another pool where
-that one is spent. It launches and ends nothing that does not bear its tag.
+A fleet is kept at its size: what is taken is replaced, in another pool where that one is spent. Nothing is launched or
+ended that does not bear the provider's tag.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import Any
 
 from scrimp.api import Permission, Services
 from scrimp.aws import Account, AwsSettings, operations
-from scrimp_actions.factory import Factory
 from scrimp_actions.keys import KeyStore
-from scrimp_actions.specs import SPECS
 from scrimp_actions.spot.aws.cloud import USED, AwsCloud
 from scrimp_actions.spot.fleet_config import BUDGETS, fleet_from, open_book
-from scrimp_actions.spot.fleet_provider import GROUP_ACTIONS, RESCUE, FleetProvider
+from scrimp_actions.spot.fleet_provider import FleetProvider
 from scrimp_actions.spot.hands import FLEET_TAG
 from scrimp_actions.spot.manager import Beat, Manager, Means
 from scrimp_actions.spot.member import Rules
@@ -31,7 +29,7 @@ HANDS, CALLERS = 8, 16
 
 def build(config: Mapping[str, Any], services: Services) -> FleetProvider:
     """From its section: the account as for `aws`, `fleets` by name, `queue` (a name), `subnets`, `pass_role`; see the README."""
-    name = str(config.get("name", "aws_fleets"))
+    name = str(config.get("name", "aws"))
     specs = {str(fleet): fleet_from(str(fleet), raw) for fleet, raw in config["fleets"].items()}
     account = Account(AwsSettings.from_config(config), USED)
     queue = config.get("queue")
@@ -53,24 +51,24 @@ def build(config: Mapping[str, Any], services: Services) -> FleetProvider:
         Rules(BUDGETS["aws"]),
         Beat(float(config.get("look_s", 15.0)), float(config.get("plan_s", 15.0))),
         Patience(heartbeat_s=float(config.get("heartbeat_s", 120.0))),
-        Pace(),
+        Pace(poll_s=float(config.get("poll_s", 0.25))),
         (ThreadPoolExecutor(HANDS, "scrimp-hands"), ThreadPoolExecutor(CALLERS, "scrimp-cloud")),
     )
 
     def needs(_actions: Collection[str]) -> Sequence[Permission]:
-        return _needs(name, str(config.get("pass_role", "")))
+        return _needs(name, str(config.get("pass_role", "")), network="subnets" in config)
 
     return FleetProvider(name, manager, KeyStore(services.state_dir / "done" / name), services, needs)
 
 
-def _needs(name: str, pass_role: str) -> list[Permission]:
-    """A fleet is kept at its size whatever the policies do, so only the role depends on the section."""
+def _needs(name: str, pass_role: str, *, network: bool) -> list[Permission]:
+    """A fleet is kept at its size whatever the policies do, so only role and network depend on the section."""
     why = f"provider {name}"
     tagged = {"StringEquals": {f"aws:ResourceTag/{FLEET_TAG}": name}}
     found = [
         *operations.DESCRIBE_INSTANCES.permissions(why),
         *operations.CREATE_FLEET.permissions(why),
-        *operations.DESCRIBE_SUBNETS.permissions(why),
+        *(operations.DESCRIBE_SUBNETS.permissions(why) if network else ()),
         *operations.TERMINATE.permissions(why, resources=("arn:aws:ec2:*:*:instance/*",), conditions=tagged),
         *operations.SPOT_PRICES.permissions(f"{why}, prices in plans", optional=True),
         *operations.GET_PRODUCTS.permissions(f"{why}, prices in plans", optional=True),
@@ -79,6 +77,3 @@ def _needs(name: str, pass_role: str) -> list[Permission]:
         to_ec2 = {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}
         found.append(Permission("aws", "iam:PassRole", (pass_role,), to_ec2, why))
     return found
-
-
-FACTORY = Factory(tuple(SPECS[name] for name in (*GROUP_ACTIONS, RESCUE)), build)

@@ -1,8 +1,8 @@
-"""The actions on a group: size, capacity on top, purchase option. Against the live group, once per key."""
+"""The actions on a group that AWS manages: size, capacity on top, purchase option. Against the live group, once per key."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from scrimp.api import ActionResult, Money, PlannedAction, Probe, Reached, Refusal, TargetGone
@@ -11,7 +11,6 @@ from scrimp_actions.keys import KeyStore
 from scrimp_actions.spot.aws.groups import Group, GroupState, Terms
 from scrimp_actions.spot.cloud import Purchase
 
-DRAIN_S = 30.0
 DOWN = "scale_down"
 
 
@@ -19,13 +18,15 @@ def terms(action: PlannedAction) -> Terms:
     """What an action's parameters ask for."""
     args = action.args
     pools = tuple(one.strip() for one in str(args.get("pools") or "").split(",") if one.strip())
-    price, drain = args.get("max_price"), args.get("drain")
-    return Terms(
-        pools,
-        Money(float(price), CURRENCY) if isinstance(price, int | float) else None,
-        str(args.get("fallback") or "on_demand"),
-        float(drain) if isinstance(drain, int | float) else DRAIN_S,
-    )
+    price = args.get("max_price")
+    return Terms(pools, Money(float(price), CURRENCY) if isinstance(price, int | float) else None)
+
+
+def price_bound(wanted: Terms) -> str:
+    """What bounds the price of spot, in words. A cap lowers no price: AWS sets it (Best practices for EC2 Spot)."""
+    if wanted.max_price is None:
+        return "the price on demand bounds it"
+    return f"at most {wanted.max_price}/h, which lowers no price and ends instances sooner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,10 @@ class Sizes:
 
     group: Group
     name: str
-    keys: KeyStore
 
     def plan(self, action: PlannedAction) -> str:
         """One line on what would be done."""
-        return f"come to {_size(action)} members of `{self.name}`, draining for {terms(action).drain_s:.0f} s at most"
+        return f"come to {_size(action)} members of `{self.name}`; AWS chooses who leaves"
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
         """The same change from the size that is there now; refused where none is left of it."""
@@ -57,21 +57,19 @@ class Sizes:
             action, before={"size": now.size}, after={"size": wanted}, change=change, saving_per_hour=saving
         )
 
-    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
-        """Come to the size."""
-        size = self.group.resize(_size(action), key, terms(action), deadline_s=deadline_s)
-        short = "" if size == _size(action) else f", {_size(action)} were wanted"
-        return ActionResult(f"{self.name} has {size} members{short}", {"size": size})
+    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:  # noqa: ARG002 - the wanted state is the key
+        """Set the size."""
+        self.group.resize(_size(action), deadline_s=deadline_s)
+        return ActionResult(f"{self.name} comes to {_size(action)} members", {"size": _size(action)})
 
-    def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:
-        """By size. A part under our key is as good as untouched: the same key does only the rest."""
+    def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:  # noqa: ARG002 - the size says it all
+        """By size."""
         now = self.group.state(deadline_s=deadline_s)
         if now is None:
             return Probe(Reached.OTHER, f"there is no group `{self.name}`")
         if now.size == _size(action):
             return Probe(Reached.REACHED, f"size is {now.size}")
-        begun = self.keys.begun(f"{key}#size") is not None
-        untouched = begun or now.size == action.before.get("size")
+        untouched = now.size == action.before.get("size")
         return Probe(Reached.UNTOUCHED if untouched else Reached.OTHER, f"size is {now.size}")
 
 
@@ -100,8 +98,9 @@ class Capacity:
         """The size to come to is written down first, so that a second call does not ask for more still."""
         now = self._now(deadline_s / 4)
         note = self.keys.begin(f"{key}#capacity", {"size": now.bounded(now.size + _count(action))})
-        size = self.group.resize(int(note["size"]), key, terms(action), deadline_s=deadline_s * 3 / 4)
-        return ActionResult(f"{self.name} has {size} members", {"size": size})
+        size = int(note["size"])
+        self.group.resize(size, deadline_s=deadline_s * 3 / 4)
+        return ActionResult(f"{self.name} comes to {size} members", {"size": size})
 
     def _now(self, deadline_s: float) -> GroupState:
         now = self.group.state(deadline_s=deadline_s)
@@ -121,22 +120,16 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Purchases:
-    """`switch_to_spot` and `switch_to_on_demand`. `price_line` says what a pool costs now."""
+    """`switch_to_spot` and `switch_to_on_demand`."""
 
     group: Group
     name: str
     purchase: Purchase
-    price_line: Callable[[Terms], str]
 
     def plan(self, action: PlannedAction) -> str:
-        """One line: where to, at what price, and what bounds it."""
-        wanted = terms(action)
-        bound = ""
-        if self.purchase is Purchase.SPOT:
-            # A cap does not lower the price, which AWS sets; it only ends instances sooner (EC2 Spot best practices).
-            cap = f"at most {wanted.max_price}/h" if wanted.max_price else "at most the price on demand"
-            bound = f", {cap}"
-        return f"move `{self.name}` to {self.purchase.value}{self.price_line(wanted)}{bound}"
+        """One line: where to, and what bounds the price."""
+        bound = f"; {price_bound(terms(action))}" if self.purchase is Purchase.SPOT else ""
+        return f"move `{self.name}` to {self.purchase.value}{bound}"
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
         """Refused where all members are bought so already."""
@@ -147,13 +140,13 @@ class Purchases:
             return Refusal(f"{self.name} is {now.purchase} already")
         return replace(action, before={"purchase_option": now.purchase})
 
-    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
+    def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:  # noqa: ARG002 - as above
         """Move."""
-        detail = self.group.buy(self.purchase, key, terms(action), deadline_s=deadline_s)
+        detail = self.group.buy(self.purchase, terms(action), deadline_s=deadline_s)
         return ActionResult(detail, {"purchase_option": self.purchase.value})
 
     def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:  # noqa: ARG002 - the state says it all
-        """By the purchase option; a part is as good as untouched, for the same key does only the rest."""
+        """By the purchase option."""
         now = self.group.state(deadline_s=deadline_s)
         if now is None:
             return Probe(Reached.OTHER, f"there is no group `{self.name}`")

@@ -1,15 +1,16 @@
 """Instances, Auto Scaling groups, fleets and groups of scrimp's own, as AWS answered, laid into rows. Pure.
 
-A member's group is its Auto Scaling group (the tag that AWS puts on), else the tag `scrimp:fleet`, else its fleet.
+A member's group is its Auto Scaling group (the tag that AWS puts on), else that of the tag `scrimp:member`, else its fleet.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from scrimp.api import KindBatch, Value
-from scrimp.aws import GROUP_TAG
+from scrimp.aws import MEMBER_TAG
 
 NODE_FIELDS = ("group", "instance_type", "zone", "purchase_option", "state", "age", "price_per_hour")
 GROUP_FIELDS = (
@@ -25,6 +26,7 @@ STATES = {
 }
 ASG_TAG, FLEET_TAG = "aws:autoscaling:groupName", "aws:ec2:fleet-id"
 MIXED = "mixed"
+MEMBER = re.compile(r"(.+)-\d+\.\d+")  # fleet, slot and generation
 
 PriceOf = Callable[["Node"], float | None]
 
@@ -47,6 +49,12 @@ class Node:
     def counts(self) -> bool:
         """Whether it is a member of its group's size, and costs money."""
         return self.state in ("pending", "running")
+
+
+def own_group(tags: Mapping[str, str]) -> str:
+    """The group that scrimp launched an instance for; empty where it did not."""
+    found = MEMBER.fullmatch(tags.get(MEMBER_TAG, ""))
+    return found[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ def nodes(
             found.append(
                 Node(
                     one["InstanceId"],
-                    tags.get(ASG_TAG) or tags.get(GROUP_TAG) or fleet,
+                    tags.get(ASG_TAG) or own_group(tags) or fleet,
                     one["InstanceType"],
                     zone,
                     place.get("AvailabilityZoneId") or zone_ids.get(zone, ""),
@@ -177,7 +185,7 @@ def own_groups(
 ) -> list[Group]:
     """Groups of instances that scrimp launched itself, and those that are configured and may be empty."""
     others = {group.name for group in taken}
-    seen = [one.tags[GROUP_TAG] for one in members if GROUP_TAG in one.tags and ASG_TAG not in one.tags]
+    seen = {own_group(one.tags) for one in members if ASG_TAG not in one.tags} - {""}
     found = []
     for name in dict.fromkeys([*configured, *sorted(seen)]):
         if name in others:
