@@ -138,10 +138,13 @@ class _Drill:
     def run(self) -> None:
         """The loop: the next moment at which anybody has something to do, until all is done."""
         plan, limit_s = self.plan, math.inf
+        longest_s = (
+            plan.interruptions * plan.life_s + 10 * SETTLE_S
+        )  # where nobody works, nobody is interrupted
         self.rise()
         assert self.runner is not None
         self.runner.begin(FLEET, range(plan.workers), 0.0, on_demand=False)
-        while self.now_s < limit_s:
+        while self.now_s < min(limit_s, longest_s):
             if limit_s == math.inf and (self.tally.interruptions >= plan.interruptions or self.enough()):
                 limit_s = self.now_s + SETTLE_S
             if limit_s < math.inf and self.settled():
