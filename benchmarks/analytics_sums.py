@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from bench import Arguments, Bar, at_most
-from scrimp.costs import BillShares, group_costs, select, split_costs
-from scrimp.model.costs import PriceBook, PriceVector
+from scrimp.costs import BillShares, Marks, group_costs, select, split_costs, usage_advice
+from scrimp.model.costs import CostTable, PriceBook, PriceVector
 from scrimp.model.usage import (
     CPU,
     DIMENSIONS,
     GPU,
     MEMORY,
+    MICRO,
     NODE,
     OTHER,
     STORAGE,
@@ -79,7 +80,7 @@ def prices(rng: np.random.Generator) -> PriceBook:
 def sums_off(given: Arguments) -> list[Bar]:
     """How many of the checks fail, over fleets of thousands of rows."""
     rng = np.random.default_rng(given.seed)
-    count, checks, off = (25 if given.quick else 250), 0, 0
+    count, checks, off, pieces, above = (25 if given.quick else 250), 0, 0, 0, 0
     for _ in range(count):
         usage = fleet(rng, int(rng.integers(1, 6000)))
         costs = split_costs(usage, prices(rng), BillShares())
@@ -99,4 +100,22 @@ def sums_off(given: Arguments) -> list[Bar]:
                     if key[-1] == currency
                 )
                 checks, off = checks + 1, off + (cost != bill)
-    return [at_most(f"sums that are not the bill, of {checks}", off, 0)]
+        found, wrong = savings_above(costs, float(rng.uniform(0.05, 1.0)))
+        pieces, above = pieces + found, above + wrong
+    return [
+        at_most(f"sums that are not the bill, of {checks}", off, 0),
+        at_most(f"savings above the spend, of {pieces}", above, 0),
+    ]
+
+
+def savings_above(costs: CostTable, idle: float) -> tuple[int, int]:
+    """Pieces of advice on idle resources, and how many of them promise more than their resource costs."""
+    groups = group_costs(costs, ("pool", "resource"))
+    spent = dict(zip(groups.keys, groups.cost_micro().tolist(), strict=True))
+    marks = {resource: Marks(idle, 2.0) for resource in (GPU, CPU, MEMORY, STORAGE)}
+    found = usage_advice(groups, 1.0, marks)
+    wrong = 0
+    for one in found:
+        saving = one.saving_per_hour
+        wrong += saving.amount * MICRO > max(0, spent[one.target, one.resource, saving.currency]) + 1
+    return len(found), wrong
