@@ -14,6 +14,17 @@ from scrimp_actions.tuning.history import (
     from_json,
     to_json,
 )
+from scrimp_actions.tuning.retune import (
+    Ground,
+    Order,
+    Retune,
+    RetuneRules,
+    order,
+    retune_from_json,
+    retune_to_json,
+    see,
+    see_lengths,
+)
 from scrimp_actions.tuning.search import propose
 
 __all__ = [
@@ -22,18 +33,27 @@ __all__ = [
     "Cusum",
     "DriftLimits",
     "Goal",
+    "Ground",
     "History",
     "Observation",
+    "Order",
     "Point",
     "Proposal",
     "Rejection",
+    "Retune",
+    "RetuneRules",
     "Setting",
     "Workload",
     "fold",
     "from_json",
     "ladder",
     "length_shift",
+    "order",
     "propose",
+    "retune_from_json",
+    "retune_to_json",
+    "see",
+    "see_lengths",
     "to_json",
     "watch",
 ]

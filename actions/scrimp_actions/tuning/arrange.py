@@ -72,18 +72,15 @@ def _failed(points: Mapping[Setting, Point], goal: Goal, care: Care) -> list[tup
     ]
 
 
-def _closed(
-    candidates: Sequence[Setting],
-    points: Mapping[Setting, Point],
-    memory: Floats | None,
-    goal: Goal,
-    care: Care,
+def closed(
+    candidates: Sequence[Setting], points: Mapping[Setting, Point], goal: Goal, care: Care
 ) -> dict[int, tuple[Bound, float, float]]:
-    """See `Seen.closed`. What failed at one size fails at larger ones, unless a larger one has worked.
+    """Candidates that must not be looked at, by place: the bound, the figure, and the limit. What failed at one size fails at larger ones, unless a larger one has worked.
 
     Under a memory bound nothing larger is tried than `Care.memory_growth` times what has worked; where no memory
     was ever measured, nothing larger at all.
     """
+    memory = peaks_along(candidates, points) if goal.max_memory_bytes is not None else None
     works = [s for s, p in points.items() if p.weight >= care.min_weight]
     failed = _failed(points, goal, care)
     reach = max((s.batch * s.instances for s in works), default=0)
@@ -165,5 +162,5 @@ def arrange(
         offset,
         limit,
         np.zeros(len(candidates)) if memory is None else memory,
-        _closed(candidates, points, memory, goal, care),
+        closed(candidates, points, goal, care),
     )
