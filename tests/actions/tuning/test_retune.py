@@ -139,6 +139,13 @@ def test_a_rival_that_fails_is_given_up_at_once():
     assert "failed" in state.told
 
 
+def test_a_neighbour_whose_memory_would_break_the_reserve_is_not_tried():
+    ground = known(flat, Goal(max_memory_bytes=4 * GIB), lambda batch: GIB + 0.05 * GIB * batch)
+    state = settled_at(32, flat, ground, FREE)
+    _, orders = run(state, ground, lambda b: 2.0 * flat(b), FREE, looks=80, noise=0.01)
+    assert {o.setting.batch for o in orders} == {16, 32}
+
+
 def test_a_new_mix_of_lengths_is_an_alarm_once_both_are_known():
     rng = np.random.default_rng(2)
     ground = known(flat, Goal())
