@@ -34,6 +34,8 @@ class Seen:
     """Log of tail latency over cost of what is in flight [m]; that of the nearest seen candidate."""
     limit: Floats
     """Bound [m] on the log cost of what is in flight; infinite without a bound."""
+    late: Floats
+    """The part of `limit` [m] that is due to latency; the rest is due to what arrives."""
     memory: Floats
     """Measured or forecast peak [m], bytes; 0 where nothing is known."""
     closed: Mapping[int, tuple[Bound, float, float]]
@@ -105,19 +107,20 @@ def closed(
 
 def _limits(
     candidates: Sequence[Setting], nearest: NDArray[np.intp], found: Sequence[Point], cost: Floats, goal: Goal
-) -> tuple[Floats, Floats]:
-    """`Seen.offset` and `Seen.limit`."""
+) -> tuple[Floats, Floats, Floats]:
+    """`Seen.offset`, `Seen.limit` and `Seen.late`."""
     offset = (np.array([p.period + p.tail for p in found]) - cost)[nearest]
     latency = np.array([latency_limit_s(goal, setting) for setting in candidates])
     with np.errstate(divide="ignore", invalid="ignore"):
         limit = np.where(latency > 0, np.log(np.maximum(latency, 1e-300)), -inf) - offset
         limit[latency == inf] = inf
+    late = limit
     if goal.arrivals_per_s:
         # throughput >= arrivals / max_load bounds the period of a batch: log(batch x max_load / arrivals)
         pace = (np.array([p.period for p in found]) - cost)[nearest]
         batch = np.log([setting.batch for setting in candidates])
         limit = np.minimum(limit, batch + log(goal.max_load / goal.arrivals_per_s) - pace)
-    return offset, limit
+    return offset, limit, late
 
 
 def arrange(
@@ -147,7 +150,7 @@ def arrange(
         ]
     )
     nearest = np.abs(axes[seen][:, None] - axes[None]).sum(axis=-1).argmin(axis=0)
-    offset, limit = _limits(candidates, nearest, found, known_cost, goal)
+    offset, limit, late = _limits(candidates, nearest, found, known_cost, goal)
     memory = peaks_along(candidates, points) if goal.max_memory_bytes is not None else None
     return Seen(
         candidates,
@@ -161,6 +164,7 @@ def arrange(
         freedom if None in told else 1e6,
         offset,
         limit,
+        late,
         np.zeros(len(candidates)) if memory is None else memory,
         closed(candidates, points, goal, care),
     )

@@ -77,7 +77,7 @@ class Point:
             self.weight * keep,
             self.period,
             self.squares * keep,
-            self.within * keep,
+            self.within * keep * keep if self.within >= 0.0 else -1.0,  # a sum of squared weights
             self.tail,
             self.memory_bytes,
             self.watts,
@@ -157,6 +157,13 @@ def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_
     ]
 
 
+def _within(a: Point, b: Point) -> float:
+    """`Point.within` of both; a point without progress has nothing to say."""
+    if not a.weight or not b.weight:
+        return b.within if b.weight else a.within
+    return a.within + b.within if a.within >= 0 and b.within >= 0 else -1.0
+
+
 def _merge(a: Point, b: Point, half_life_s: float) -> Point:
     """Two folded points as one."""
     now_s = max(a.at_s, b.at_s)
@@ -171,7 +178,7 @@ def _merge(a: Point, b: Point, half_life_s: float) -> Point:
         total,
         a.period + share * shift,
         a.squares + b.squares + (a.weight * share * shift * shift if total else 0.0),
-        a.within + b.within if a.within >= 0 and b.within >= 0 else -1.0,
+        _within(a, b),
         a.tail + share * (b.tail - a.tail),
         max(peaks) if peaks else None,
         sum(x * y for x, y in watts) / sum(y for _, y in watts) if watts else None,

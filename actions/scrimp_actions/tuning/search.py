@@ -109,9 +109,8 @@ def _decide(data: Seen, belief: Belief, goal: Goal, care: Care, current: Setting
         place, why = following
         return describe("measure", place, best, data, mean, deviation, rejected, current, why)
     if best is None:
-        smallest = int(np.argmin(data.axes[:, 0]))
-        why = "no measured setting is sure to hold the bounds: the smallest one is the safest"
-        return describe("choose", smallest, None, data, mean, deviation, rejected, current, why)
+        place, why = _least_bad(data, upper, sound)
+        return describe("choose", place, None, data, mean, deviation, rejected, current, why)
     near = data.seen[holds & (gain >= gain[holds].max() - log(1.0 + care.tolerance))]
     choice = int(min(near, key=lambda place: data.candidates[place]))
     why = "nothing that was not measured is expected to gain"
@@ -122,6 +121,17 @@ def _decide(data: Seen, belief: Belief, goal: Goal, care: Care, current: Setting
         stay, why = blur
         return describe("no_verdict", stay, best, data, mean, deviation, rejected, current, why)
     return describe("choose", choice, best, data, mean, deviation, rejected, current, why)
+
+
+def _least_bad(data: Seen, upper: Floats, sound: NDArray[np.bool_]) -> tuple[int, str]:
+    """What to run where no measured setting is sure to hold the bounds, and why."""
+    in_time = (upper <= data.late + 1e-6)[data.seen] & sound
+    if in_time.any():
+        fastest = int(data.seen[np.argmin(np.where(in_time, data.cost - data.size[data.seen], inf))])
+        return fastest, "no measured setting keeps up with what arrives: the best within the latency bound"
+    works = data.seen[sound] if sound.any() else data.seen
+    smallest = int(works[np.argmin(data.axes[works, 0])])
+    return smallest, "no measured setting is sure to hold the bounds: the smallest one is the safest"
 
 
 def _blur(
@@ -161,7 +171,10 @@ def _next(data: Seen, belief: Belief, best: int | None, mean: Floats, care: Care
         smallest = int(np.argmin(np.where(open_, data.axes[:, 0], inf)))
         if data.axes[smallest, 0] < data.axes[data.seen, 0].min():
             return smallest, "nothing measured holds the bounds yet: the smallest"
-        return None
+        place = int(np.argmax(chance))
+        if chance[place] < care.hopeless:
+            return None
+        return place, f"nothing measured holds the bounds yet: this one may, by {chance[place]:.0%}"
     worth = expected_gain(belief, data.size, float(mean[best] - data.size[best]), data.limit)
     if data.axes.shape[1] > 1 and len(data.seen) >= (1.0 - GUARDED) * care.max_sizes:
         beside = open_ & _beside(data.axes, best)

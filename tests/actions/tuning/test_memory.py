@@ -109,3 +109,12 @@ def test_without_a_bound_a_crash_closes_all_that_is_larger():
     assert crashed == sorted(crashed, reverse=True)
     assert len(set(crashed)) == len(crashed)
     assert {"errors"} == {r.bound for r in found.rejected}
+
+
+def test_what_crashed_at_one_size_is_out_at_all_larger_ones_until_one_works():
+    history = fold({}, [look(Setting(b), GIB * b, 50 * GIB) for b in (1, 4, 64)])
+    found = propose(history[WORK], LADDER, Goal(), LADDER[0])
+    assert {r.setting.batch for r in found.rejected} == {64, 128, 256, 512, 1024}
+    more = fold(history, [look(Setting(256), GIB, 50 * GIB)])
+    found = propose(more[WORK], LADDER, Goal(), LADDER[0])
+    assert {r.setting.batch for r in found.rejected} == {64}
