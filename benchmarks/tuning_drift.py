@@ -69,7 +69,7 @@ class Found:
     noise: float
     false_alarms: float
     delay_mean: float
-    delay_p95: float
+    delay_p90: float
 
 
 def false_alarms(values: Floats, limits: DriftLimits) -> int:
@@ -105,4 +105,4 @@ def measure(kind: str, noise: float, *, seed: int, streams: int, rises: int, lim
         found = delay(values, limits)
         if found is not None:
             late.append(found)
-    return Found(kind, noise, float(np.mean(wrong)), float(np.mean(late)), float(np.quantile(late, 0.95)))
+    return Found(kind, noise, float(np.mean(wrong)), float(np.mean(late)), float(np.quantile(late, 0.9)))

@@ -49,7 +49,7 @@ class DriftLimits:
     """
 
     shift: float = log(1.3)
-    apart: float = 15_000.0
+    apart: float = 10_000.0
     least_height: float = 4.7
     slack: tuple[float, float] = (0.25, 1.0)
     warm_up: int = 30
