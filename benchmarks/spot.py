@@ -22,6 +22,7 @@ from scrimp_actions.spot import (
     Task,
     choose,
     deadline,
+    still_fits,
     table_for,
 )
 from spot_data import CHOICE_SET, DEPTH_SET, generated_markets, read_markets, together
@@ -47,6 +48,9 @@ QUIET_CHANGES = 3  # a job with no more changes ran in a quiet market
 KEPT = 48  # refreshes within the longest window of a job
 
 
+DEEP = Prior(depth_edges=(1.0,), depth_factor=(1.8, 0.6))
+
+
 class History:
     """What was known of a market at each tick, from that tick and those before it; shared by all jobs in it."""
 
@@ -59,12 +63,14 @@ class History:
         self._outlooks: list[Outlook] = []
         self._tables: dict[int, deadline.Table] = {}
         self._size = (horizon_s, slack_s)
-        memory = MarketMemory(Prior(), market.pools)
+        self.solved = 0
+        memory = MarketMemory(Prior() if market.depth is None else DEEP, market.pools)
         ups, prices = market.available.tolist(), market.price_usd_h.tolist()
-        for tick, (up, price) in enumerate(zip(ups, prices, strict=True)):
+        depths = [[None] * len(market.pools)] * market.ticks if market.depth is None else market.depth.tolist()
+        for tick, (up, price, depth) in enumerate(zip(ups, prices, depths, strict=True)):
             if tick % self.every == 0:
                 self._outlooks.append(memory.outlook(price=min(price)))
-            offers = {name: Offer(up[k], price[k]) for k, name in enumerate(market.pools)}
+            offers = {name: Offer(up[k], price[k], depth[k]) for k, name in enumerate(market.pools)}
             memory.observe(tick * market.gap_s, offers)
             self.offers.append(offers)
             self.phases.append(memory.phases(tick * market.gap_s))
@@ -79,9 +85,11 @@ class History:
             # Jobs come in order of their start: tables that none can ask for again make room.
             for old in [old for old in self._tables if old < era - KEPT]:
                 del self._tables[old]
-            self._tables[era] = table_for(
-                outlook, self.rules, horizon_s=horizon_s, slack_s=slack_s, several=several
-            )
+            last = self._tables.get(max(self._tables, default=-1))
+            if last is None or not still_fits(last, outlook, self.rules, several=several):
+                last = table_for(outlook, self.rules, horizon_s=horizon_s, slack_s=slack_s, several=several)
+                self.solved += 1
+            self._tables[era] = last
         return outlook, self._tables[era]
 
 

@@ -44,7 +44,8 @@ def _read(entry: dict[str, Any], path: Path) -> Market:
     """One series; ticks shorter than 150 s are joined, and a joined tick is available if all of it was."""
     rows = read_csv(path)
     need = 1 if entry["group"] == DEPTH_SET else int(entry["count"])
-    up = np.array([float(row["available"]) >= need for row in rows])
+    had = np.array([float(row["available"]) for row in rows])
+    up = had >= need
     mean = float(entry["spot_usd_h_mean"])
     price = np.array([float(row.get("spot_usd_h") or mean) for row in rows])
     gap_s = float(entry["gap_s"])
@@ -57,6 +58,7 @@ def _read(entry: dict[str, Any], path: Path) -> Market:
         up[:whole].reshape(-1, join).all(axis=1)[:, None],
         price[:whole].reshape(-1, join).mean(axis=1)[:, None],
         float(entry["on_demand_usd_h"]),
+        had[:whole].reshape(-1, join).min(axis=1)[:, None] / int(entry["count"]) if need < int(entry["count"]) else None,
     )
 
 

@@ -23,7 +23,8 @@ ON_DEMAND = -1
 class Market:
     """Pools of one kind of instance, tick by tick.
 
-    `available` and `price_usd_h` have the shape (ticks, pools); prices are US dollars per instance-hour.
+    `available` and `price_usd_h` have the shape (ticks, pools); prices are US dollars per instance-hour. `depth`, of
+    the same shape, is the share of the instances asked for that could be had, where more were asked for than needed.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Market:
     available: np.ndarray
     price_usd_h: np.ndarray
     on_demand_usd_h: float
+    depth: np.ndarray | None = None
 
     @property
     def ticks(self) -> int:

@@ -14,7 +14,7 @@ from scrimp_actions.spot.member import (
     Step,
     StepKind,
 )
-from scrimp_actions.spot.policy import Choice, ChoiceRules, Option, Task, choose, table_for
+from scrimp_actions.spot.policy import Choice, ChoiceRules, Option, Task, choose, still_fits, table_for
 from scrimp_actions.spot.survival import Lifetimes, Prior, Survival
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "advance",
     "choose",
     "request",
+    "still_fits",
     "table_for",
     "wake_s",
 ]

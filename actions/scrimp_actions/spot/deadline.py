@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scrimp_actions.spot.survival import HOUR_S, Lifetimes
 
-_NEVER = 1e7  # the cost of missing the deadline, in prices of a step on demand: more than any job has steps
+_NEVER = 1e6  # the cost of missing the deadline, in prices of a step on demand: more than any job has steps
 
 
 class Mode(IntEnum):
@@ -41,11 +41,21 @@ class Model:
     swap_per_h: float = 0.0
 
 
+class Part(IntEnum):
+    """What the table keeps of the expected cost: of idling, of spot while it is kept, once it is lost, and on demand."""
+
+    IDLE = 0
+    KEPT = 1
+    LOST = 2
+    ON_DEMAND = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Expected cost to go. `after[r, phase, mode, s]`: r steps left, s of them slack, before the next phase is known.
+    """Expected cost to go. `after[r, phase, part, s]`: r steps left, s of them slack, before the next phase is known.
 
     Costs are in prices of one step on demand. Phases: those of a market that is up, then those of one that is down.
+    The expected cost on spot is the sum of its two parts: both are weighted with their chances.
     """
 
     model: Model
@@ -53,22 +63,27 @@ class Table:
     changeover_s: float
     after: NDArray[np.float32]
 
-    def costs(self, left_s: float, slack_s: float, phase: int) -> tuple[float, float, float, float, float]:
-        """Expected cost, in seconds at the price on demand, of: waiting, spot begun, spot kept, on demand begun, kept."""
-        step, ratio = self.step_s, self.model.spot_ratio
-        change = self.changeover_s / step
-        left, slack = left_s / step - 1.0, slack_s / step
-        wait = self._at(left, slack - 1.0, phase, Mode.IDLE)
-        # The last step is paid only as far as there is work for it.
-        warm = min(1.0, left + 1.0 - slack)
-        cold = min(1.0, change + warm)
-        begin = self._at(left, slack - change, phase, Mode.SPOT) + ratio * cold
-        keep = self._at(left, slack, phase, Mode.SPOT) + ratio * warm
-        demand = self._at(left, slack - change, phase, Mode.ON_DEMAND) + cold
-        stay = self._at(left, slack, phase, Mode.ON_DEMAND) + warm
-        return wait * step, begin * step, keep * step, demand * step, stay * step
+    def costs(self, left_s: float, slack_s: float, phase: int, warming_s: float = 0.0) -> Costs:
+        """The expected cost of each way to go on with the market in a phase.
 
-    def _at(self, left: float, slack: float, phase: int, mode: Mode) -> float:
+        `warming_s` is what is left of the changeover of what runs.
+        """
+        step, ratio = self.step_s, self.model.spot_ratio
+        change, warming = self.changeover_s / step, warming_s / step
+        left, slack = left_s / step - 1.0, slack_s / step
+        work = left + 1.0 - slack
+
+        def spot(warm: float) -> float:
+            kept = self._at(left, slack - warm, phase, Part.KEPT)
+            return kept + self._at(left, slack - min(1.0, warm), phase, Part.LOST) + ratio * min(1.0, warm + work)
+
+        def demand(warm: float) -> float:
+            return self._at(left, slack - warm, phase, Part.ON_DEMAND) + min(1.0, warm + work)
+
+        wait = self._at(left, slack - 1.0, phase, Part.IDLE)
+        return Costs(wait * step, spot(change) * step, spot(warming) * step, demand(change) * step, demand(warming) * step)
+
+    def _at(self, left: float, slack: float, phase: int, part: Part) -> float:
         """The table between its grid points, linear in both; beyond its ends the end."""
         if slack < 0.0:
             return _NEVER
@@ -76,52 +91,82 @@ class Table:
         left, slack = min(max(left, 0.0), float(rows)), min(slack, float(columns))
         r, s = min(int(left), rows - 1), min(int(slack), columns - 1)
         x, y = left - r, slack - s
-        (a, b), (c, e) = self.after[r : r + 2, phase, mode, s : s + 2].tolist()
+        (a, b), (c, e) = self.after[r : r + 2, phase, part, s : s + 2].tolist()
+        if y * self.step_s and s * self.step_s < self.changeover_s <= slack * self.step_s:
+            y = 1.0  # the last changeover still fits here, but not at the grid point below
         return float((1 - x) * ((1 - y) * a + y * b) + x * ((1 - y) * c + y * e))
 
 
-def solve(model: Model, *, horizon_s: float, slack_s: float, changeover_s: float, step_s: float) -> Table:
-    """The table for up to `horizon_s` left and up to `slack_s` of slack, in steps of `step_s` (at least a changeover)."""
-    if step_s < changeover_s:
-        raise ValueError("a step is at least a changeover long")
-    rows, columns = int(np.ceil(horizon_s / step_s)) + 1, max(2, int(np.ceil(slack_s / step_s)))
-    ups, chain = model.lifetimes.prior.ups, model.lifetimes.step(step_s)
-    phases, change = len(chain), changeover_s / step_s
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Expected cost, in seconds at the price on demand, of each way to go on."""
+
+    wait: float
+    begin: float
+    keep: float
+    demand: float
+    stay: float
+
+
+def solve(model: Model, *, horizon_s: float, slack_s: float, changeover_s: float) -> Table:
+    """The table for up to `horizon_s` left and up to `slack_s` of slack.
+
+    Its step is that of the chain, or as many of those as fit into a changeover.
+    """
+    ups, steps = model.lifetimes.prior.ups, max(1, int(changeover_s / model.lifetimes.step_s))
+    step_s = steps * model.lifetimes.step_s
+    rows, columns = int(np.ceil(horizon_s / step_s)) + 1, max(2, int(np.ceil(slack_s / step_s)) + 1)
+    moved, kept = (found.astype(np.float32) for found in model.lifetimes.over(steps))
+    lost = moved[:ups].copy()
+    lost[:, :ups] -= kept
+    phases, change = len(moved), changeover_s / step_s
     swap = 1.0 - np.exp(-model.swap_per_h * step_s / HOUR_S)
     # value[phase, mode, s] with r steps left; with nothing left to do it costs nothing.
-    value = expected = np.full((phases, 3, columns + 1), _NEVER)
-    after = np.empty((rows + 1, phases, 3, columns + 1), dtype=np.float32)
+    value = np.full((3, phases, columns + 1), _NEVER, dtype=np.float32)
+    after = np.zeros((rows + 1, 4, phases, columns + 1), dtype=np.float32)
     for r in range(rows + 1):
         if r:
-            value = _step(expected, ups, change, model.spot_ratio)
+            _step(value, after[r - 1], ups, change, model.spot_ratio)
         value[:, :, r:] = 0.0
-        value[ups:, Mode.SPOT] = value[ups:, Mode.IDLE]
         if swap:
-            value[:ups, Mode.SPOT] += swap * (value[:ups, Mode.IDLE] - value[:ups, Mode.SPOT])
-        expected = (chain @ value.reshape(phases, -1)).reshape(value.shape)
-        after[r] = expected
-    return Table(model, step_s, changeover_s, after)
+            value[Mode.SPOT, :ups] += swap * (value[Mode.IDLE, :ups] - value[Mode.SPOT, :ups])
+        np.matmul(moved, value[Mode.IDLE], out=after[r, Part.IDLE])
+        np.matmul(moved, value[Mode.ON_DEMAND], out=after[r, Part.ON_DEMAND])
+        np.matmul(kept, value[Mode.SPOT, :ups], out=after[r, Part.KEPT, :ups])
+        np.matmul(lost, value[Mode.IDLE], out=after[r, Part.LOST, :ups])
+    return Table(model, step_s, changeover_s, after.transpose(0, 2, 1, 3))
 
 
-def _step(after: NDArray[np.float64], ups: int, change: float, ratio: float) -> NDArray[np.float64]:
-    """One step back in time: the best of the actions, for each phase, mode and slack (the last axis).
+def _step(
+    value: NDArray[np.float32], after: NDArray[np.float32], ups: int, change: float, ratio: float
+) -> None:
+    """One step back in time, into `value`: the best of the actions, for each mode, phase and slack.
 
-    Waiting takes a step of slack, a changeover `change` (0..1) of one; without as much the deadline is missed.
+    Waiting takes a step of slack. A changeover takes `change` of one; what of it reaches into the next step is owed
+    for by spot only if it is kept until then.
     """
-    wait, less = after[:, Mode.IDLE, :-1], after[:, :, :-1]
-    if change < 1.0:
-        less = change * less + (1.0 - change) * after[:, :, 1:]
-    begin = ratio + less[:ups, Mode.SPOT]
-    value = np.empty_like(after)
-    value[:, Mode.IDLE, 0] = _NEVER
-    np.minimum(wait, 1.0 + less[:, Mode.ON_DEMAND], out=value[:, Mode.IDLE, 1:])
-    np.add(after[:, Mode.ON_DEMAND], 1.0, out=value[:, Mode.ON_DEMAND])
-    np.minimum(value[:, Mode.ON_DEMAND, 1:], wait, out=value[:, Mode.ON_DEMAND, 1:])
-    value[ups:, Mode.SPOT] = _NEVER  # a market that is down has no spot to be on
-    np.minimum(value[:ups, Mode.IDLE], ratio + after[:ups, Mode.SPOT], out=value[:ups, Mode.SPOT])
-    for mode in (Mode.IDLE, Mode.ON_DEMAND):
-        np.minimum(value[:ups, mode, 1:], begin, out=value[:ups, mode, 1:])
-    return value
+    idle, spot, demand = value[Mode.IDLE], value[Mode.SPOT, :ups], value[Mode.ON_DEMAND]
+    wait = after[Part.IDLE, :, :-1]
+    begin = _less(after[Part.KEPT, :ups], change) + _less(after[Part.LOST, :ups], min(1.0, change))
+    begin += ratio
+    idle[:, 0] = _NEVER
+    np.minimum(wait, _less(after[Part.ON_DEMAND], change) + 1.0, out=idle[:, 1:])
+    np.minimum(idle[:ups, 1:], begin, out=idle[:ups, 1:])
+    np.add(after[Part.ON_DEMAND], 1.0, out=demand)
+    np.minimum(demand[:, 1:], wait, out=demand[:, 1:])
+    np.minimum(demand[:ups, 1:], begin, out=demand[:ups, 1:])
+    np.add(after[Part.KEPT, :ups], after[Part.LOST, :ups] + ratio, out=spot)
+    np.minimum(idle[:ups], spot, out=spot)
+
+
+def _less(after: NDArray[np.float32], slack: float) -> NDArray[np.float32]:
+    """The values with so much less slack (0 to 2 steps), from the second column on; without as much, never."""
+    if slack <= 1.0:
+        return np.asarray(slack * after[:, :-1] + (1.0 - slack) * after[:, 1:])
+    less = np.empty_like(after[:, 1:])
+    less[:, 0] = _NEVER
+    np.add((slack - 1.0) * after[:, :-2], (2.0 - slack) * after[:, 1:-1], out=less[:, 1:])
+    return less
 
 
 def must_run_on_demand(

@@ -77,15 +77,25 @@ def table_for(
     outlook: Outlook, rules: ChoiceRules, *, horizon_s: float, slack_s: float, several: bool
 ) -> Table:
     """The value table of an outlook. With `several` pools, losing one is mostly a change to another."""
-    ratio = outlook.usual_price / rules.on_demand_per_hour
-    swap = HOUR_S / outlook.usual_life_s if several else 0.0
     return solve(
-        Model(outlook.any_pool, ratio, swap),
+        _model(outlook, rules, several),
         horizon_s=horizon_s,
         slack_s=slack_s,
         changeover_s=rules.changeover_s,
-        step_s=max(rules.changeover_s, horizon_s / 400.0),
     )
+
+
+def still_fits(table: Table, outlook: Outlook, rules: ChoiceRules, *, several: bool, share: float = 0.1) -> bool:
+    """Whether a table that was solved earlier does for this outlook: no rate and no price is off by more than a share."""
+    old, new = table.model, _model(outlook, rules, several)
+    pairs = ((old.spot_ratio, new.spot_ratio), (old.swap_per_h, new.swap_per_h))
+    return all(abs(a - b) <= share * max(a, b) for a, b in pairs) and new.lifetimes.near(old.lifetimes, share)
+
+
+def _model(outlook: Outlook, rules: ChoiceRules, several: bool) -> Model:
+    """The market as one pool: at the usual price, and with `several` pools, left for another at each usual life."""
+    ratio = outlook.usual_price / rules.on_demand_per_hour
+    return Model(outlook.any_pool, ratio, HOUR_S / outlook.usual_life_s if several else 0.0)
 
 
 def choose(
@@ -100,18 +110,14 @@ def choose(
     """The choice until the next decision, `rules.tick_s` from now. `phases` are those of `MarketMemory.phases`."""
     demand = rules.on_demand_per_hour / HOUR_S
     slack = task.left_s - task.work_s
-    wait, begin, keep, demand_begin, demand_keep = table.costs(task.left_s, slack, phases[1])
-    if task.warming_s > 0:
-        warm = table.costs(task.left_s - task.warming_s, slack - task.warming_s, phases[1])
-        keep = warm[2] + table.model.spot_ratio * task.warming_s
-        demand_keep = warm[4] + task.warming_s
-    on_demand = demand_keep if task.mode is Mode.ON_DEMAND else demand_begin
+    costs = table.costs(task.left_s, slack, phases[1], task.warming_s)
+    on_demand = costs.stay if task.mode is Mode.ON_DEMAND else costs.demand
     options = [Option(Mode.ON_DEMAND, None, on_demand * demand)]
-    on_spot = task.mode is Mode.SPOT
-    if not on_spot and _safe(Mode.IDLE, task, rules):
-        options.append(Option(Mode.IDLE, None, wait * demand))
+    on_spot, may_lose_a_tick = task.mode is Mode.SPOT, _safe(Mode.IDLE, task, rules)
+    if not on_spot and may_lose_a_tick:
+        options.append(Option(Mode.IDLE, None, costs.wait * demand))
     may_move = not on_spot or (task.warming_s <= 0 and _moves_left(task, rules, now_s) > 0)
-    penalty = (rules.move_margin - 1.0) * max(0.0, begin - keep) if on_spot else 0.0
+    penalty = (rules.move_margin - 1.0) * max(0.0, costs.begin - costs.keep) if on_spot else 0.0
     for name, offer in offers.items():
         if not offer.available:
             continue
@@ -119,9 +125,9 @@ def choose(
         extra = _extra_s(offer, life_s, task, outlook, table, rules) if len(offers) > 1 else 0.0
         if on_spot and name == task.pool:
             if _safe(Mode.SPOT, task, rules):
-                options.append(Option(Mode.SPOT, name, (keep + extra) * demand, life_s))
-        elif may_move and slack > 2 * rules.changeover_s and _affordable(offer, rules):
-            options.append(Option(Mode.SPOT, name, (begin + extra + penalty) * demand, life_s))
+                options.append(Option(Mode.SPOT, name, (costs.keep + extra) * demand, life_s))
+        elif may_move and may_lose_a_tick and _affordable(offer, rules):
+            options.append(Option(Mode.SPOT, name, (costs.begin + extra + penalty) * demand, life_s))
     if on_spot and len(offers) == 1 and len(options) > 1:
         options = options[1:]  # a warm instance on the only pool makes progress at less than on demand
     ordered = tuple(sorted(options, key=lambda option: option.expected_cost))
