@@ -1,130 +1,54 @@
 """Spot: savings of the deadline-aware choice against the optimum that sees the future, and against known policies.
 
-48 hours of work, deadlines that leave a fraction of 0.6 to 0.9 of the time for it, 0.2 hours lost at each changeover.
+What is measured, exactly:
+
+- A job has 48 hours of work for one instance (or one group that runs as one) and a deadline that leaves a fraction of
+  0.6 to 0.9 of the time for the work. Jobs start evenly over a series, as many as end within it; the same for all.
+- In each tick of the series the job idles, runs on a spot pool that is available, or runs on demand. Each start on
+  anything but what runs already (the first one, the same pool again after a loss, another pool, on demand) costs
+  0.2 hours of paid time without progress, to the second: on ticks of 600 s that is 1.2 ticks. The last tick is paid
+  as far as there is work for it. Prices are those of the tick, where a series has them, else the mean of the series.
+- Savings are 1 - cost / cost of the work on demand without any changeover. A share of the optimum's savings is the
+  sum over jobs and series of a policy's savings over the sum of the optimum's: every series counts alike, and one
+  with no spot worth having counts for nothing, where a mean of ratios would divide by it.
+- The optimum sees the whole future and pays for changeovers and ticks as all others do (`spot_replay.optimum`).
+- A policy sees the present tick and all before it, those before the start of the job included, as it would in a
+  system that watches its market. Where a series is of probes for several instances of which one is needed, it sees
+  how many could be had.
+- UP is Uniform Progress of "Can't Be Late" (Wu et al., NSDI 2024) by its published code: once on demand, it stays
+  until spot is there and it is two changeovers ahead of the line. UP, text is section 4.3 read by the letter: it also
+  leaves on demand for nothing. Greedy takes spot whenever there is any. All three have the safety net of the paper.
+- "statistics known" is this policy with the statistics of the whole series, its future included, and no more: what
+  learning them better could bring.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench import Arguments, Bar, Report, Table, at_least, at_most, run
-from scrimp_actions.spot import (
-    ChoiceRules,
-    MarketMemory,
-    Mode,
-    Offer,
-    Outlook,
-    Prior,
-    Task,
-    choose,
-    deadline,
-    still_fits,
-    table_for,
-)
-from spot_data import CHOICE_SET, DEPTH_SET, generated_markets, read_markets, together
+from spot_data import Sets, generated_markets, read_markets, together
 from spot_drill import measure_drills
-from spot_replay import (
-    IDLE,
-    ON_DEMAND,
-    Chooser,
-    Greedy,
-    Job,
-    Market,
-    Seen,
-    UniformProgress,
-    optimum,
-    replay,
-)
+from spot_policies import History, Scrimp
+from spot_replay import Chooser, Greedy, Job, Market, UniformProgress, optimum, replay
 
 WORK_S = 48 * 3600.0
 CHANGEOVER_S = 720.0
 FRACTIONS = (0.6, 0.7, 0.8, 0.9)
-REFRESH_S = 7200.0
+SAVINGS_S = 16.0  # a quick run begins no other market after so long: the interruptions need the rest
 QUIET_CHANGES = 3  # a job with no more changes ran in a quiet market
-KEPT = 48  # refreshes within the longest window of a job
-
-
-DEEP = Prior(depth_edges=(1.0,), depth_factor=(1.8, 0.6))
-
-
-class History:
-    """What was known of a market at each tick, from that tick and those before it; shared by all jobs in it."""
-
-    def __init__(self, market: Market, horizon_s: float, slack_s: float) -> None:
-        self.market = market
-        self.every = max(1, int(REFRESH_S // market.gap_s))
-        self.rules = ChoiceRules(market.on_demand_usd_h, CHANGEOVER_S, market.gap_s)
-        self.offers: list[dict[str, Offer]] = []
-        self.phases: list[tuple[dict[str, int], int]] = []
-        self._outlooks: list[Outlook] = []
-        self._tables: dict[int, deadline.Table] = {}
-        self._size = (horizon_s, slack_s)
-        self.solved = 0
-        memory = MarketMemory(Prior() if market.depth is None else DEEP, market.pools)
-        ups, prices = market.available.tolist(), market.price_usd_h.tolist()
-        depths = [[None] * len(market.pools)] * market.ticks if market.depth is None else market.depth.tolist()
-        for tick, (up, price, depth) in enumerate(zip(ups, prices, depths, strict=True)):
-            if tick % self.every == 0:
-                self._outlooks.append(memory.outlook(price=min(price)))
-            offers = {name: Offer(up[k], price[k], depth[k]) for k, name in enumerate(market.pools)}
-            memory.observe(tick * market.gap_s, offers)
-            self.offers.append(offers)
-            self.phases.append(memory.phases(tick * market.gap_s))
-
-    def known(self, tick: int) -> tuple[Outlook, deadline.Table]:
-        """The estimates of the last refresh before a tick, and the table solved for them."""
-        era = tick // self.every
-        outlook = self._outlooks[era]
-        if era not in self._tables:
-            horizon_s, slack_s = self._size
-            several = len(self.market.pools) > 1
-            # Jobs come in order of their start: tables that none can ask for again make room.
-            for old in [old for old in self._tables if old < era - KEPT]:
-                del self._tables[old]
-            last = self._tables.get(max(self._tables, default=-1))
-            if last is None or not still_fits(last, outlook, self.rules, several=several):
-                last = table_for(outlook, self.rules, horizon_s=horizon_s, slack_s=slack_s, several=several)
-                self.solved += 1
-            self._tables[era] = last
-        return outlook, self._tables[era]
-
-
-@dataclass(slots=True)
-class Scrimp:
-    """`scrimp_actions.spot.choose` as a policy of the replay."""
-
-    history: History
-    moves_s: tuple[float, ...] = ()
-    moves: int = 0
-
-    def choose(self, seen: Seen) -> int:
-        """See `Chooser.choose`."""
-        history, tick = self.history, seen.tick
-        pools = history.market.pools
-        outlook, table = history.known(tick)
-        mode = {IDLE: Mode.IDLE, ON_DEMAND: Mode.ON_DEMAND}.get(seen.current, Mode.SPOT)
-        pool = pools[seen.current] if seen.current >= 0 else None
-        now_s = tick * history.market.gap_s
-        task = Task(mode, pool, seen.work_s, seen.left_s, seen.warming_s, self.moves_s)
-        choice = choose(
-            task, history.offers[tick], history.phases[tick], outlook, table, history.rules, now_s
-        )
-        if choice.move:
-            self.moves += 1
-            self.moves_s = (*self.moves_s[-8:], now_s)
-        if choice.best.pool is not None:
-            return pools.index(choice.best.pool)
-        return ON_DEMAND if choice.best.mode is Mode.ON_DEMAND else IDLE
 
 
 @dataclass(slots=True)
 class Score:
     """Sums over jobs of one market and fraction; savings are shares of the bill on demand."""
 
+    set: str
     market: str
     fraction: float
     jobs: int = 0
@@ -138,23 +62,41 @@ class Score:
         """Mean saving of a policy."""
         return self.saved[policy] / self.jobs
 
-    def row(self) -> list[float | str]:
-        """The line of the table."""
-        best = self.optimum / self.jobs
-        mine = self.mean("scrimp")
-        others = [self.mean(name) for name in ("greedy", "uniform", "uniform, stays")]
-        return [
-            self.market,
-            self.fraction,
-            float(self.jobs),
-            best,
-            mine,
-            mine / best if best else 1.0,
-            *others,
-        ]
+
+POLICIES = ("scrimp", "greedy", "UP", "UP, text", "statistics known")
 
 
-COLUMNS = ("market", "fraction", "jobs", "optimum", "scrimp", "of optimum", "greedy", "UP", "UP, stays")
+def share(scores: Sequence[Score], policy: str = "scrimp") -> float:
+    """Savings over those of the optimum; every series counts alike."""
+    best = sum(score.optimum / score.jobs for score in scores)
+    return sum(score.mean(policy) for score in scores) / best if best > 0 else 1.0
+
+
+def table(title: str, scores: Sequence[Score]) -> Table:
+    """A line a market and fraction: mean savings, and shares of the optimum's; the last line is over all."""
+    named = [policy for policy in POLICIES if all(policy in score.saved for score in scores)]
+
+    def line(name: str, fraction: float | str, some: Sequence[Score]) -> list[float | str]:
+        best = sum(score.optimum / score.jobs for score in some) / len(some)
+        saved = sum(score.mean("scrimp") for score in some) / len(some)
+        jobs = float(sum(score.jobs for score in some))
+        return [name, fraction, jobs, best, saved, *(share(some, policy) for policy in named)]
+
+    columns = ("market", "fraction", "jobs", "optimum", "saved", *(f"{policy} / opt." for policy in named))
+    rows = [line(score.market, score.fraction, [score]) for score in scores]
+    return Table(title, columns, [*rows, line("all", "", scores)])
+
+
+def by_set(scores: Sequence[Score]) -> list[Score]:
+    """The scores of each set and fraction added up."""
+    sums: dict[tuple[str, float], Score] = {}
+    for score in scores:
+        total = sums.setdefault((score.set, score.fraction), Score(score.set, score.set, score.fraction))
+        total.jobs += score.jobs
+        total.optimum += score.optimum
+        for policy, saved in score.saved.items():
+            total.saved[policy] = total.saved.get(policy, 0.0) + saved
+    return list(sums.values())
 
 
 def jobs_in(market: Market, fraction: float, count: int) -> list[Job]:
@@ -165,27 +107,32 @@ def jobs_in(market: Market, fraction: float, count: int) -> list[Job]:
     return [Job(int(start), WORK_S, deadline_s, CHANGEOVER_S) for start in starts]
 
 
-def measure(market: Market, fractions: Sequence[float], count: int) -> list[Score]:
-    """All policies and the optimum on one market."""
+def measure(
+    name: str, market: Market, fractions: Sequence[float], count: int, *, known: bool = False
+) -> list[Score]:
+    """All policies and the optimum on one market; with `known`, the one with hindsight too."""
     horizon_s = WORK_S / min(fractions)
-    history = History(market, horizon_s, horizon_s - WORK_S)
+    size = (market, horizon_s, horizon_s - WORK_S, CHANGEOVER_S)
+    history, hindsight = History(*size), History(*size, hindsight=True) if known else None
     bill = market.on_demand_usd_h * WORK_S / 3600
-    scores = [Score(market.name, fraction) for fraction in fractions]
+    scores = [Score(name, market.name, fraction) for fraction in fractions]
     planned = [(job, score) for score in scores for job in jobs_in(market, score.fraction, count)]
     for job, score in sorted(planned, key=lambda pair: pair[0].start):
         mine = Scrimp(history)
         policies: dict[str, Chooser] = {
             "scrimp": mine,
             "greedy": Greedy(job, market.gap_s),
-            "uniform": UniformProgress(job, market.gap_s),
-            "uniform, stays": UniformProgress(job, market.gap_s, stays=True),
+            "UP": UniformProgress(job, market.gap_s),
+            "UP, text": UniformProgress(job, market.gap_s, by_code=False),
         }
+        if hindsight is not None:
+            policies["statistics known"] = Scrimp(hindsight)
         score.jobs += 1
         score.optimum += 1 - optimum(market, job) / bill
-        for name, policy in policies.items():
-            done = replay(market, job, policy)
-            score.saved[name] = score.saved.get(name, 0.0) + 1 - done.cost_usd / bill
-            if name == "scrimp":
+        for policy, chooser in policies.items():
+            done = replay(market, job, chooser)
+            score.saved[policy] = score.saved.get(policy, 0.0) + 1 - done.cost_usd / bill
+            if policy == "scrimp":
                 score.missed += done.missed
                 if done.changes <= QUIET_CHANGES:
                     score.quiet_moves += mine.moves
@@ -193,77 +140,94 @@ def measure(market: Market, fractions: Sequence[float], count: int) -> list[Scor
     return [score for score in scores if score.jobs]
 
 
-def share(scores: Sequence[Score]) -> float:
-    """Savings of all jobs over those of the optimum."""
-    return sum(score.saved["scrimp"] for score in scores) / sum(score.optimum for score in scores)
+@dataclass(slots=True)
+class Measured:
+    """What a run has measured so far."""
+
+    given: Arguments
+    scores: list[Score] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(
+        self, name: str, market: Market, fractions: Sequence[float], count: int, *, known: bool = False
+    ) -> list[Score]:
+        """Measure one market, if there is time for it."""
+        if self.given.quick and time.monotonic() - self.given.started_s > SAVINGS_S:
+            self.left_out.append(f"{name}: {market.name}")
+            return []
+        scores = measure(name, market, fractions, count, known=known)
+        self.scores += scores
+        return scores
 
 
-def lead(scores: Sequence[Score], fraction: float) -> float:
-    """Mean saving of scrimp less that of Uniform Progress, at one fraction, in points of the bill on demand."""
-    at = [score for score in scores if score.fraction == fraction]
-    mine = sum(score.saved["scrimp"] for score in at)
-    published = sum(score.saved["uniform"] for score in at)
-    return 100 * (mine - published) / sum(score.jobs for score in at)
+def measure_choice(run: Measured, sets: Sets) -> None:
+    """Zones to choose from; in a full run also without each one of them in turn."""
+    quick = run.given.quick
+    chosen: list[Score] = []
+    for name, zones in sets.choice.items():
+        chosen += run.add(name, together("all zones", zones), FRACTIONS, 2 if quick else 16)
+        for out in () if quick or len(zones) < 3 else zones:
+            rest = together(f"without {out.name}", [zone for zone in zones if zone is not out])
+            chosen += run.add(name, rest, FRACTIONS, 6)
+    if not chosen:
+        run.left_out.append("choice: no set of zones, or no time")
+        return
+    run.tables.append(table("zones to choose from", chosen))
+    main = [score for score in chosen if score.market == "all zones"]
+    saved = sum(score.mean("scrimp") for score in main) / len(main)
+    run.bars.append(at_least("choice: share of the optimum's savings", share(main), 0.98))
+    run.bars.append(at_least("choice: saved against on demand", saved, 0.65))
+
+
+def measure_deep(run: Measured, sets: Sets) -> None:
+    """H100 zones, each alone."""
+    alone = [
+        score
+        for market in sets.deep
+        for score in run.add("H100", market, (0.8,), 5 if run.given.quick else 40, known=not run.given.quick)
+    ]
+    if not alone:
+        run.left_out.append("H100: no series, or no time")
+        return
+    run.tables.append(table("H100, one of several needed, each zone alone", alone))
+    run.bars.append(at_least("H100: share of the optimum's savings", share(alone), 0.96))
+
+
+def measure_alone(run: Measured, sets: Sets) -> None:
+    """Every other series as the only pool; a quick run takes one of each set."""
+    quick = run.given.quick
+    alone: list[Score] = []
+    for name in sorted(sets.alone):
+        for market in sets.alone[name][:1] if quick else sets.alone[name]:
+            alone += run.add(name, market, FRACTIONS, 1 if quick else 8)
+        if quick and len(sets.alone[name]) > 1:
+            run.left_out.append(f"{name}: all but one series alone")
+    if not alone:
+        run.left_out.append("one pool alone: no series, or no time")
+        return
+    run.tables.append(table("one pool alone, by set", by_set(alone)))
+    for fraction in FRACTIONS:
+        at = [score for score in alone if score.fraction == fraction]
+        lead = 100 * sum(score.mean("scrimp") - score.mean("UP") for score in at) / len(at)
+        run.bars.append(at_least(f"one pool, fraction {fraction:g}: lead over UP", lead, 0.0, "points"))
 
 
 def main(given: Arguments) -> Report:
-    """Measure the sets (pools to choose from, H100 zones alone, scarce pools alone) and the interruptions."""
+    """Measure the sets (zones to choose from, H100 zones alone, other pools alone) and the interruptions."""
     sets = read_markets(given) or generated_markets(given.seed)
-    left_out: list[str] = []
-    tables: list[Table] = []
-    bars: list[Bar] = []
-    all_scores: list[Score] = []
-
-    def add(title: str, markets: Sequence[Market], fractions: Sequence[float], count: int) -> list[Score]:
-        scores: list[Score] = []
-        for market in markets:
-            if given.left_s() < 8.0:
-                left_out.append(f"{title}: {market.name}")
-                continue
-            scores += measure(market, fractions, count)
-        if scores:
-            tables.append(Table(title, COLUMNS, [score.row() for score in scores]))
-        all_scores.extend(scores)
-        return scores
-
+    run = Measured(given)
+    measure_choice(run, sets)
+    measure_deep(run, sets)
+    measure_alone(run, sets)
     drill_bars, drill_tables, missing = measure_drills(given)
-    left_out += missing
-    zones = sets.pop(CHOICE_SET, [])
-    deep = sets.pop(DEPTH_SET, [])
-    if zones:
-        chosen = add(
-            "pools to choose from", [together("all zones", zones)], FRACTIONS, 6 if given.quick else 24
-        )
-        saved = sum(score.saved["scrimp"] for score in chosen) / sum(score.jobs for score in chosen)
-        bars.append(at_least("choice: share of the optimum's savings", share(chosen), 0.98))
-        bars.append(at_least("choice: saved against on demand", saved, 0.65))
-    else:
-        left_out.append(f"choice: no set {CHOICE_SET}")
-    if deep:
-        alone = add("H100, each zone alone", deep, (0.8,), 10 if given.quick else 40)
-        bars.append(at_least("H100: share of the optimum's savings", share(alone), 0.96))
-    else:
-        left_out.append(f"H100: no set {DEPTH_SET}")
-    scarce = [market for name in sorted(sets) for market in sets[name]] + ([] if given.quick else zones)
-    alone = add("one pool alone", scarce, FRACTIONS, 3 if given.quick else 12)
-    bars.extend(
-        at_least(
-            f"one pool, fraction {fraction:g}: lead over Uniform Progress",
-            lead(alone, fraction),
-            0.0,
-            "points",
-        )
-        for fraction in (FRACTIONS if alone else ())
-    )
-    days = sum(score.quiet_days for score in all_scores)
-    bars.append(at_most("missed deadlines", float(sum(score.missed for score in all_scores)), 0))
-    moves = sum(score.quiet_moves for score in all_scores)
-    bars.append(at_most("moves per instance-day in quiet markets", moves / days if days else 0.0, 1.0))
-    notes = [
-        "A policy sees the present tick and all before it, those before the start of the job included.",
-        "UP: Uniform Progress as published; stays: its variant that leaves on demand for spot only.",
-    ]
-    return Report(bars + drill_bars, left_out, tables + drill_tables, notes)
+    run.left_out += missing
+    days = sum(score.quiet_days for score in run.scores)
+    moves = sum(score.quiet_moves for score in run.scores)
+    run.bars.append(at_most("missed deadlines", float(sum(score.missed for score in run.scores)), 0))
+    run.bars.append(at_most("moves per instance-day in quiet markets", moves / days if days else 0.0, 1.0))
+    return Report(run.bars + drill_bars, run.left_out, run.tables + drill_tables)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Series of spot availability for the spot benchmark: read from a data folder, or generated with like statistics."""
+"""Series of spot availability for the spot benchmark: read from a data folder, or generated with like statistics.
+
+What is measured with a series is read from its entry in `manifest.json`, never from the name of a set or file.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,50 +18,69 @@ from bench import Arguments, read_csv
 from scrimp_actions.spot.traces import Climate, generate_region
 from spot_replay import Market
 
-CHOICE_SET = "aws-v100x1-2023-02"
-DEPTH_SET = "gcp-h100-16node-2025-10"
 SHORTEST_H = 82.0  # the longest window of a job, and a little room to start it at different times
+JOINED_S = 150.0  # ticks shorter than this are joined
 
 
-def read_markets(given: Arguments) -> dict[str, list[Market]]:
-    """Every series of the manifest as a market of its own, by set. Event lists and series without prices are left out.
+@dataclass(slots=True)
+class Sets:
+    """What there is to measure.
 
-    A series counts as available where all of its `count` instances could be had, in the H100 set where one could.
+    `choice`: the zones of a set of probes for one instance of one type with the price of each tick, to choose from.
+    `deep`: H100 series of probes for several instances, one of which is needed: their depth is seen, too.
+    `alone`: each other series as a market of its own; all of its instances are needed. `by_set` keeps them by set.
     """
+
+    choice: dict[str, list[Market]] = field(default_factory=dict)
+    deep: list[Market] = field(default_factory=list)
+    alone: dict[str, list[Market]] = field(default_factory=dict)
+
+
+def read_markets(given: Arguments) -> Sets | None:
+    """Every series of the manifest; None without one. Event lists, and series without prices or too short, are left out."""
     found = given.files("spot", "manifest.json")
     if not found:
-        return {}
-    entries = json.loads(found[0].read_text(encoding="utf-8"))["spot"]
-    markets: dict[str, list[Market]] = {}
+        return None
+    entries = [
+        entry
+        for entry in json.loads(found[0].read_text(encoding="utf-8"))["spot"]
+        if entry.get("count") and entry.get("spot_usd_h_mean") and (found[0].parent / entry["file"]).is_file()
+    ]
+    sets = Sets()
+    groups: dict[tuple[Any, ...], list[Market]] = {}
     for entry in entries:
-        path = found[0].parent / entry["file"]
-        if entry["count"] is None or not path.is_file() or entry.get("spot_usd_h_mean") is None:
+        count = int(entry["count"])
+        deep = count > 1 and "probe" in entry["kind"] and str(entry.get("accelerator")).startswith("H100")
+        market = _read(entry, found[0].parent / entry["file"], 1 if deep else count)
+        if market.ticks * market.gap_s / 3600 < SHORTEST_H:
             continue
-        market = _read(entry, path)
-        if market.ticks * market.gap_s / 3600 >= SHORTEST_H:
-            markets.setdefault(entry["group"], []).append(market)
-    return markets
+        if deep:
+            sets.deep.append(market)
+            continue
+        sets.alone.setdefault(entry["group"], []).append(market)
+        if count == 1 and "probe" in entry["kind"] and "spot_usd_h" in entry["columns"]:
+            groups.setdefault((entry["group"], entry["instance_type"], market.gap_s), []).append(market)
+    sets.choice = {str(key[0]): zones for key, zones in groups.items() if len(zones) > 1}
+    return sets
 
 
-def _read(entry: dict[str, Any], path: Path) -> Market:
-    """One series; ticks shorter than 150 s are joined, and a joined tick is available if all of it was."""
+def _read(entry: dict[str, Any], path: Path, need: int) -> Market:
+    """One series; it is available where `need` instances could be had, and a joined tick if all of it was."""
     rows = read_csv(path)
-    need = 1 if entry["group"] == DEPTH_SET else int(entry["count"])
+    count, mean, gap_s = int(entry["count"]), float(entry["spot_usd_h_mean"]), float(entry["gap_s"])
     had = np.array([float(row["available"]) for row in rows])
-    up = had >= need
-    mean = float(entry["spot_usd_h_mean"])
     price = np.array([float(row.get("spot_usd_h") or mean) for row in rows])
-    gap_s = float(entry["gap_s"])
-    join = max(1, int(150 // gap_s))
-    whole = len(up) // join * join
+    join = max(1, int(JOINED_S // gap_s))
+    whole = len(had) // join * join
+    had = had[:whole].reshape(-1, join).min(axis=1)[:, None]
     return Market(
         entry["name"],
         (entry["name"],),
         gap_s * join,
-        up[:whole].reshape(-1, join).all(axis=1)[:, None],
+        had >= need,
         price[:whole].reshape(-1, join).mean(axis=1)[:, None],
         float(entry["on_demand_usd_h"]),
-        had[:whole].reshape(-1, join).min(axis=1)[:, None] / int(entry["count"]) if need < int(entry["count"]) else None,
+        had / count if need < count else None,
     )
 
 
@@ -74,35 +96,42 @@ def together(name: str, markets: Sequence[Market]) -> Market:
     )
 
 
-def generated_markets(seed: int) -> dict[str, list[Market]]:
+def generated_markets(seed: int) -> Sets:
     """Markets with the statistics of the public series, for a machine without them."""
     rng = Random(seed)
-    sets: dict[str, list[Market]] = {}
-    shapes = (
-        (CHOICE_SET, 4, 195.0, 1, 20_000, 3.06, Climate()),
-        (
-            DEPTH_SET,
-            4,
-            600.0,
-            16,
-            2_100,
-            10.3,
-            Climate(up_mean_s=5 * 3600, down_mean_s=1.5 * 3600, discount=0.8),
-        ),
-        ("scarce", 3, 600.0, 1, 3_000, 3.06, Climate(up_mean_s=3 * 3600, down_mean_s=3 * 3600)),
+    choice = _generate(rng, Climate(), zones=4, ticks=20_000, gap_s=195.0, price=3.06)
+    deep = _generate(
+        rng,
+        Climate(up_mean_s=5 * 3600, down_mean_s=1.5 * 3600, discount=0.8),
+        zones=4,
+        ticks=2_100,
+        gap_s=600.0,
+        price=10.3,
+        instances=16,
     )
-    for name, pools, gap_s, instances, ticks, price, climate in shapes:
-        traces = generate_region(
-            tuple(f"zone-{k}" for k in range(pools)),
-            climate,
-            rng,
-            ticks=ticks,
-            gap_s=gap_s,
-            instances=instances,
-            on_demand_per_hour=price,
+    scarce = _generate(
+        rng, Climate(up_mean_s=3 * 3600, down_mean_s=3 * 3600), zones=3, ticks=3_000, gap_s=600.0, price=3.06
+    )
+    return Sets({"generated": choice}, deep, {"generated": choice, "generated, scarce": scarce})
+
+
+def _generate(
+    rng: Random, climate: Climate, *, zones: int, ticks: int, gap_s: float, price: float, instances: int = 1
+) -> list[Market]:
+    """Zones of one region."""
+    names = tuple(f"zone-{k}" for k in range(zones))
+    traces = generate_region(
+        names, climate, rng, ticks=ticks, gap_s=gap_s, instances=instances, on_demand_per_hour=price
+    )
+    return [
+        Market(
+            trace.pool,
+            (trace.pool,),
+            gap_s,
+            (trace.capacity > 0)[:, None],
+            trace.price_per_hour[:, None],
+            price,
+            trace.capacity[:, None] / instances if instances > 1 else None,
         )
-        sets[name] = [
-            Market(t.pool, (t.pool,), gap_s, (t.capacity > 0)[:, None], t.price_per_hour[:, None], price)
-            for t in traces
-        ]
-    return sets
+        for trace in traces
+    ]

@@ -191,14 +191,14 @@ class Greedy:
 class UniformProgress:
     """Uniform Progress of "Can't Be Late" (section 4.3), with the cheapest available pool as its spot.
 
-    Behind the line from nothing to all the work and without spot: on demand, until two changeovers ahead of it.
-    Then it waits again, as the paper has it; or, where it `stays`, it leaves on demand for spot only. That variant
-    is the stronger one on scarce pools, so both stand beside every figure.
+    Behind the line from nothing to all the work and without spot: on demand, until two changeovers ahead of it and,
+    `by_code` (the published simulator, `rc_cr_threshold`), until there is spot. The text of the paper alone would let
+    it leave on demand for nothing, which is the weaker policy on scarce pools.
     """
 
     job: Job
     gap_s: float
-    stays: bool = False
+    by_code: bool = True
 
     def choose(self, seen: Seen) -> int:
         """See `Chooser.choose`."""
@@ -210,7 +210,7 @@ class UniformProgress:
         rate = job.work_s / job.deadline_s
         if seen.current == ON_DEMAND:
             ahead = done >= (passed + 2 * job.changeover_s) * rate
-            if not ahead or (self.stays and spot == IDLE):
+            if not ahead or (self.by_code and spot == IDLE):
                 return ON_DEMAND
         if spot != IDLE:
             return spot

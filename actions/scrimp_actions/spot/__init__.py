@@ -2,6 +2,7 @@
 
 from scrimp_actions.spot.deadline import Mode
 from scrimp_actions.spot.interruption import advance, request, wake_s
+from scrimp_actions.spot.lifetimes import DEPTH_PRIOR, Lifetimes, Prior
 from scrimp_actions.spot.market import MarketMemory, Offer, Outlook
 from scrimp_actions.spot.member import (
     AWS_BUDGET,
@@ -15,11 +16,12 @@ from scrimp_actions.spot.member import (
     StepKind,
 )
 from scrimp_actions.spot.policy import Choice, ChoiceRules, Option, Task, choose, still_fits, table_for
-from scrimp_actions.spot.survival import Lifetimes, Prior, Survival
+from scrimp_actions.spot.survival import Survival
 
 __all__ = [
     "AWS_BUDGET",
     "AZURE_BUDGET",
+    "DEPTH_PRIOR",
     "GCP_BUDGET",
     "Budget",
     "Choice",

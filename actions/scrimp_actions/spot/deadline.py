@@ -16,7 +16,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from scrimp_actions.spot.survival import HOUR_S, Lifetimes
+from scrimp_actions.spot.lifetimes import HOUR_S, Lifetimes
 
 _NEVER = 1e6  # the cost of missing the deadline, in prices of a step on demand: more than any job has steps
 
@@ -75,13 +75,23 @@ class Table:
 
         def spot(warm: float) -> float:
             kept = self._at(left, slack - warm, phase, Part.KEPT)
-            return kept + self._at(left, slack - min(1.0, warm), phase, Part.LOST) + ratio * min(1.0, warm + work)
+            return (
+                kept
+                + self._at(left, slack - min(1.0, warm), phase, Part.LOST)
+                + ratio * min(1.0, warm + work)
+            )
 
         def demand(warm: float) -> float:
             return self._at(left, slack - warm, phase, Part.ON_DEMAND) + min(1.0, warm + work)
 
         wait = self._at(left, slack - 1.0, phase, Part.IDLE)
-        return Costs(wait * step, spot(change) * step, spot(warming) * step, demand(change) * step, demand(warming) * step)
+        return Costs(
+            wait * step,
+            spot(change) * step,
+            spot(warming) * step,
+            demand(change) * step,
+            demand(warming) * step,
+        )
 
     def _at(self, left: float, slack: float, phase: int, part: Part) -> float:
         """The table between its grid points, linear in both; beyond its ends the end."""

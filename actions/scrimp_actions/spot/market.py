@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scrimp_actions.spot.survival import Lifetimes, Prior, Survival
+from scrimp_actions.spot.lifetimes import Lifetimes, Prior
+from scrimp_actions.spot.survival import Survival
 
 DAY_S = 86400.0
 
@@ -18,7 +19,7 @@ DAY_S = 86400.0
 class Offer:
     """A pool at one moment. The price is per instance-hour, in the currency of the whole market.
 
-    `depth`: how many times the instances needed could be had; None where that is not known.
+    `depth`: the share of the instances asked for that could be had (0 to 1]; None where that is not known.
     """
 
     available: bool
@@ -50,7 +51,7 @@ class MarketMemory:
         self.prior = prior
         self._near = near
         self._pools = {name: Survival(prior) for name in names}
-        self._any = Survival(prior)
+        self._any = Survival(prior.of_several(len(names)))
         self._price_sum = self._price_weight = 0.0
         self._up_s = self._losses = 0.0
         self._was_up: dict[str, bool] = {}
@@ -119,7 +120,7 @@ class MarketMemory:
         made = cls(prior, names, near=near)
         kept = {name: old for name, old in state["pools"].items() if name in made._pools}
         made._pools.update({name: Survival.restore(prior, old) for name, old in kept.items()})
-        made._any = Survival.restore(prior, state["any"])
+        made._any = Survival.restore(made._any.prior, state["any"])
         made._price_sum, made._price_weight, made._up_s, made._losses = map(float, state["sums"])
         made._was_up = {name: bool(up) for name, up in state["was_up"].items() if name in made._pools}
         made._at_s = state["at_s"]

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scrimp_actions.spot.deadline import Mode, Model, Table, must_run_on_demand, solve
+from scrimp_actions.spot.lifetimes import HOUR_S
 from scrimp_actions.spot.market import DAY_S, Offer, Outlook
-from scrimp_actions.spot.survival import HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ def table_for(
     )
 
 
-def still_fits(table: Table, outlook: Outlook, rules: ChoiceRules, *, several: bool, share: float = 0.1) -> bool:
+def still_fits(
+    table: Table, outlook: Outlook, rules: ChoiceRules, *, several: bool, share: float = 0.1
+) -> bool:
     """Whether a table that was solved earlier does for this outlook: no rate and no price is off by more than a share."""
     old, new = table.model, _model(outlook, rules, several)
     pairs = ((old.spot_ratio, new.spot_ratio), (old.swap_per_h, new.swap_per_h))
@@ -118,16 +120,19 @@ def choose(
         options.append(Option(Mode.IDLE, None, costs.wait * demand))
     may_move = not on_spot or (task.warming_s <= 0 and _moves_left(task, rules, now_s) > 0)
     penalty = (rules.move_margin - 1.0) * max(0.0, costs.begin - costs.keep) if on_spot else 0.0
-    for name, offer in offers.items():
-        if not offer.available:
-            continue
-        life_s = outlook.pools[name].expected_up_s(phases[0][name], task.work_s)
-        extra = _extra_s(offer, life_s, task, outlook, table, rules) if len(offers) > 1 else 0.0
+    up = {name: offer for name, offer in offers.items() if offer.available}
+    lives = {name: outlook.pools[name].expected_up_s(phases[0][name], task.work_s) for name in up}
+    longest_s = max(lives.values(), default=0.0)
+    for name, offer in up.items():
+        extra = 0.0
+        if len(offers) > 1:
+            extra = _dearer_s(offer, lives[name], outlook, rules)
+            extra += (costs.begin - costs.keep) * _sooner(lives[name], longest_s, task, outlook)
         if on_spot and name == task.pool:
             if _safe(Mode.SPOT, task, rules):
-                options.append(Option(Mode.SPOT, name, (costs.keep + extra) * demand, life_s))
+                options.append(Option(Mode.SPOT, name, (costs.keep + extra) * demand, lives[name]))
         elif may_move and may_lose_a_tick and _affordable(offer, rules):
-            options.append(Option(Mode.SPOT, name, (costs.begin + extra + penalty) * demand, life_s))
+            options.append(Option(Mode.SPOT, name, (costs.begin + extra + penalty) * demand, lives[name]))
     if on_spot and len(offers) == 1 and len(options) > 1:
         options = options[1:]  # a warm instance on the only pool makes progress at less than on demand
     ordered = tuple(sorted(options, key=lambda option: option.expected_cost))
@@ -137,14 +142,18 @@ def choose(
     )
 
 
-def _extra_s(
-    offer: Offer, life_s: float, task: Task, outlook: Outlook, table: Table, rules: ChoiceRules
-) -> float:
-    """What a pool costs more than the usual one, in seconds at the price on demand: its price, and its short life."""
+def _dearer_s(offer: Offer, life_s: float, outlook: Outlook, rules: ChoiceRules) -> float:
+    """What a pool's price costs more than the usual one while it is used, in seconds at the price on demand."""
     dearer = (offer.price_per_hour - outlook.usual_price) / rules.on_demand_per_hour
-    usual_s = max(60.0, min(outlook.usual_life_s, task.work_s))
-    dear_s = min(life_s, rules.cheaper_back_s)
-    return dearer * dear_s + rules.changeover_s * table.model.spot_ratio * (1.0 - life_s / usual_s)
+    return dearer * min(life_s, rules.cheaper_back_s)
+
+
+def _sooner(life_s: float, longest_s: float, task: Task, outlook: Outlook) -> float:
+    """How many changeovers more a pool brings than the one that is expected to last longest.
+
+    Pools are compared with each other only: whether spot is worth beginning at all is for the table to say.
+    """
+    return (longest_s - life_s) / max(60.0, min(outlook.usual_life_s, task.work_s))
 
 
 def _safe(mode: Mode, task: Task, rules: ChoiceRules) -> bool:

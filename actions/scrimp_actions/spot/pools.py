@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scrimp_actions.spot.survival import HOUR_S
+from scrimp_actions.spot.lifetimes import HOUR_S
 
 
 @dataclass(frozen=True, slots=True)

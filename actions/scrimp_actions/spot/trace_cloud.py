@@ -25,8 +25,8 @@ from scrimp_actions.spot.cloud import (
     PoolPrice,
     Purchase,
 )
+from scrimp_actions.spot.lifetimes import HOUR_S
 from scrimp_actions.spot.member import Gone, Notice, Rebalance, Running
-from scrimp_actions.spot.survival import HOUR_S
 from scrimp_actions.spot.traces import Trace
 
 CloudEvent = Notice | Rebalance | Running | Gone

@@ -34,22 +34,48 @@ def test_hazard_converges_to_the_true_rate() -> None:
 def test_without_data_the_prior_rules() -> None:
     """Nothing seen, nothing learnt: the rates are the prior's."""
     prior = Prior(caution=1.0)
-    np.testing.assert_allclose(Survival(prior).lifetimes().rates, prior.rates())
+    lifetimes = Survival(prior).lifetimes()
+    hazards = [lifetimes.loss_per_h(phase) for phase in range(prior.ups)]
+    np.testing.assert_allclose(hazards, prior.hazards_per_h[: prior.ups])
 
 
 def test_older_lives_last_longer_under_the_prior() -> None:
     """Falling hazards: the older the life, the longer what is left of it."""
     lifetimes = Survival(Prior()).lifetimes()
-    left = [lifetimes.expected_up_s(phase, 24 * HOUR_S) for phase in range(Prior().ups)]
+    left = [lifetimes.expected_up_s(phase, 24 * HOUR_S) for phase in range(Prior().ages)]
     assert left == sorted(left)
 
 
 def test_deep_pools_last_longer() -> None:
     """Depth is a sign of life: the level with the smaller factor has the longer expected life."""
-    prior = Prior(depth_edges=(4.0,), depth_factor=(2.0, 0.5))
+    prior = Prior(depth_edges=(0.25,), depth_factor=(2.0, 0.5))
     lifetimes = Survival(prior).lifetimes()
-    thin, deep = prior.phase(True, 0.0, 1.0), prior.phase(True, 0.0, 16.0)
+    thin, deep = prior.phase(True, 0.0, depth=0.2), prior.phase(True, 0.0, depth=1.0)
     assert lifetimes.expected_up_s(deep, 24 * HOUR_S) > lifetimes.expected_up_s(thin, 24 * HOUR_S)
+
+
+def test_unrest_shortens_lives() -> None:
+    """After lives of one tick in a row the next one is expected to be short; a long life makes it calm again."""
+    storm = fed(Prior(), [True, False] * 6 + [True])
+    calm = fed(Prior(), [True, False] * 6 + [True] * 8)
+    begun = fed(Prior(), [True])
+    now_s = 12 * 600.0
+    assert storm.prior.phase(True, 0.0, 3) == storm.phase(now_s)
+    assert calm.phase(19 * 600.0) == calm.prior.phase(True, 7 * 600.0, 0)
+    lives = [
+        pool.lifetimes().expected_up_s(pool.phase(pool._at_s), 48 * HOUR_S) for pool in (storm, calm, begun)
+    ]
+    assert lives[0] < min(lives[1:])
+
+
+def test_a_pool_that_flaps_at_every_look_is_expected_to_go_on() -> None:
+    """Up, down, up, down: the chain over one step alternates too, which no chain in continuous time would."""
+    pool = fed(Prior(half_life_s=1e9, caution=1.0), [True, False] * 200)
+    lifetimes = pool.lifetimes()
+    moved, _ = lifetimes.over(1)
+    up, down = pool.prior.phase(True, 0.0, 3), pool.prior.phase(False, 0.0, 3)
+    assert moved[up, down] > 0.9
+    assert moved[down, up] > 0.9
 
 
 def test_a_long_gap_is_not_counted() -> None:
@@ -57,7 +83,7 @@ def test_a_long_gap_is_not_counted() -> None:
     pool = Survival(Prior(caution=1.0), gap_limit_s=HOUR_S)
     pool.observe(0.0, True)
     pool.observe(100 * HOUR_S, True)
-    np.testing.assert_allclose(pool.lifetimes().rates, Prior(caution=1.0).rates())
+    np.testing.assert_allclose(pool.lifetimes().chain, Survival(Prior(caution=1.0)).lifetimes().chain)
 
 
 def test_an_old_observation_is_ignored() -> None:
@@ -78,14 +104,22 @@ def test_a_restart_changes_nothing(states: list[bool], cut: int) -> None:
     for k in range(cut, len(states)):
         resumed.observe(k * 600.0, states[k])
     assert resumed.state() == through.state()
-    moved = resumed.lifetimes().step(720.0)
+    moved, kept = resumed.lifetimes().over(3)
     np.testing.assert_allclose(moved.sum(axis=1), 1.0)
     assert (moved >= 0).all()
+    assert (kept <= moved[: len(kept), : len(kept)] + 1e-12).all()
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"edges_s": (10.0,)}, {"depth_edges": (2.0,)}, {"weight": 0.0}, {"edges_s": (9.0, 8.0, 7.0, 6.0, 5.0)}],
+    [
+        {"edges_s": (10.0,)},
+        {"depth_edges": (2.0,)},
+        {"weight": 0.0},
+        {"edges_s": (9.0, 8.0, 7.0, 6.0, 5.0)},
+        {"calm_s": 1234.0},
+        {"unrest_factor": ()},
+    ],
 )
 def test_a_prior_that_does_not_fit_is_refused(wrong: dict) -> None:
     """Phases and hazards of different lengths are a mistake of whoever wrote them."""
