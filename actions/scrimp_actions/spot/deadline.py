@@ -170,11 +170,15 @@ def _step(
 
 
 def _less(after: NDArray[np.float32], slack: float) -> NDArray[np.float32]:
-    """The values with so much less slack (0 to 2 steps), from the second column on; without as much, never."""
+    """The values with so much less slack (0 to 2 steps), from the second column on.
+
+    Where less than a step of it is missing, it counts as there: the net below is exact, and a table that took such
+    slack for nothing would keep a step of it unused.
+    """
     if slack <= 1.0:
         return np.asarray(slack * after[:, :-1] + (1.0 - slack) * after[:, 1:])
     less = np.empty_like(after[:, 1:])
-    less[:, 0] = _NEVER
+    less[:, 0] = after[:, 0]
     np.add((slack - 1.0) * after[:, :-2], (2.0 - slack) * after[:, 1:-1], out=less[:, 1:])
     return less
 
