@@ -13,8 +13,9 @@ from typing import Any
 
 from scrimp.api import Money, Value
 from scrimp_actions.spot.cloud import PoolPrice, split_pool
+from scrimp_actions.spot.lifetimes import HOUR_S, Prior
 from scrimp_actions.spot.pools import CoolDown, CoolDowns, Pool, break_even_s
-from scrimp_actions.spot.survival import HOUR_S, Prior, Survival
+from scrimp_actions.spot.survival import Survival
 
 REFRESH_S = 900.0
 """Lifetimes are estimated anew this often; between, only the phases move."""

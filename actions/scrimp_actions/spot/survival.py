@@ -94,9 +94,14 @@ class Survival:
     def restore(cls, prior: Prior, state: dict[str, Any], gap_limit_s: float = HOUR_S) -> Survival:
         """The accumulator that `state` came from; counts of another set of phases are dropped."""
         made = cls(prior, gap_limit_s)
-        made._seen = Counts.restore(prior, state["seen"])
+        if "seen" in state:  # a state of an earlier version has counts of another kind: they are dropped
+            made._seen = Counts.restore(prior, state["seen"])
         if state["up"] is not None:
-            made._up, made._depth, made._unrest = bool(state["up"]), state["depth"], int(state["unrest"])
+            made._up, made._depth, made._unrest = (
+                bool(state["up"]),
+                state["depth"],
+                int(state.get("unrest", 0)),
+            )
             made._since_s, made._at_s = float(state["since_s"]), float(state["at_s"])
         return made
 

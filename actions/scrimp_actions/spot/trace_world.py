@@ -12,9 +12,9 @@ from typing import Any
 
 from scrimp.api import QueueCounts, WorkQueue
 from scrimp_actions.spot.cloud import Purchase, pool_name, split_pool
+from scrimp_actions.spot.lifetimes import HOUR_S
 from scrimp_actions.spot.member import Gone, Notice, Rebalance, Running
 from scrimp_actions.spot.simulated import SimulatedWorkers, Work
-from scrimp_actions.spot.survival import HOUR_S
 from scrimp_actions.spot.trace_cloud import Faults, TraceCloud
 from scrimp_actions.spot.traces import Climate, generate_region
 

@@ -110,6 +110,14 @@ def test_a_restart_changes_nothing(states: list[bool], cut: int) -> None:
     assert (kept <= moved[: len(kept), : len(kept)] + 1e-12).all()
 
 
+def test_counts_of_an_earlier_version_are_dropped() -> None:
+    """A state folder outlives an upgrade: what cannot be read is learnt anew, the present state is kept."""
+    old = {"times": [[0.0]], "time_s": [0.0], "up": True, "depth": None, "since_s": 0.0, "at_s": 600.0}
+    pool = Survival.restore(Prior(), old)
+    assert (pool.up, pool.age_s(1200.0)) == (True, 1200.0)
+    np.testing.assert_allclose(pool.lifetimes().chain, Survival(Prior()).lifetimes().chain)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
