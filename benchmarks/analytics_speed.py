@@ -116,6 +116,16 @@ def measured(root: Path, days: int) -> Measured:
     return Measured(wall_s, float(peak_mb), int(rows), int(micro))
 
 
+def attempts(root: Path, days: int, tries: int, bar_s: float, given: Arguments) -> list[Measured]:
+    """Up to so many runs, for a machine that does other things as well; the first that meets the bar is enough."""
+    found: list[Measured] = []
+    while len(found) < tries:
+        found.append(measured(root, days))
+        if found[-1].wall_s <= bar_s or given.left_s() < 2 * found[-1].wall_s:
+            break
+    return found
+
+
 def speed_bars(given: Arguments) -> tuple[list[Bar], list[str], list[str]]:
     """The bars, what was left out, and notes. In a quick run only the million rows, and those only where time is left."""
     bars: list[Bar] = []
@@ -131,7 +141,7 @@ def speed_bars(given: Arguments) -> tuple[list[Bar], list[str], list[str]]:
     for name, days, nodes, bar_s, bar_mb, tries in sizes:
         with tempfile.TemporaryDirectory() as folder:
             billed = generate(Path(folder), days, nodes, given.seed)
-            found = [measured(Path(folder), days) for _ in range(1 if given.quick else tries)]
+            found = attempts(Path(folder), days, tries, bar_s, given)
         best = min(found, key=lambda one: one.wall_s)
         bars += [
             at_most(f"full report of {name} rows", best.wall_s, bar_s, "s"),

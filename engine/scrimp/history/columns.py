@@ -21,7 +21,7 @@ from scrimp.model.usage import DIMENSIONS, Categorical, UsageTable, WorkTable
 TIMES = ("start_s", "end_s")
 WORK_TEXTS = ("job", "operation", "team", "unit")
 AMOUNTS = ("capacity", "allocated", "used")
-PIECE_ROWS = 1 << 20
+PIECE_ROWS = 1 << 18
 
 
 def with_currency(table: pa.Table, currency: str) -> pa.Table:
