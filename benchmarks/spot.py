@@ -18,8 +18,8 @@ What is measured, exactly:
 - UP is Uniform Progress of "Can't Be Late" (Wu et al., NSDI 2024) by its published code: once on demand, it stays
   until spot is there and it is two changeovers ahead of the line. UP, text is section 4.3 read by the letter: it also
   leaves on demand for nothing. Greedy takes spot whenever there is any. All three have the safety net of the paper.
-- "statistics known" is this policy with the statistics of the whole series, its future included, and no more: what
-  learning them better could bring.
+- "statistics known" is this policy with the statistics of the whole series, its future included: what it would do
+  with nothing left to learn. It is a mark beside the figure and no upper bound, as series change on their way.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ KEPT = 48  # refreshes within the longest window of a job
 class History:
     """What was known of a market at each tick, from that tick and those before it; shared by all jobs in it.
 
-    With `hindsight` the statistics are those of the whole series, its future included, and nothing else is: no policy
-    of this kind can know more of a market than that.
+    With `hindsight` the statistics are those of the whole series, its future included. That is no upper bound: a market
+    that changes is at times followed better by what was learnt of it lately.
     """
 
     def __init__(
