@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.aws.server import REGION, AwsServer
 from tests.aws.setup import section, template
 
@@ -69,6 +70,7 @@ def test_a_noticed_member_is_replaced_and_the_fleet_keeps_its_size(aws: AwsServe
     )
     assert provider.handles(rescue)
     provider.apply(rescue, key="k", deadline_s=10.0)
+    provider.manager.notice(victim, time.time(), None)  # the same notice, by another way
     until(lambda: queue.take(job, time.time(), leases=1, items=1, lease_s=0.01) == ())
     control = channel.control(job)
     assert control is not None
@@ -79,6 +81,8 @@ def test_a_noticed_member_is_replaced_and_the_fleet_keeps_its_size(aws: AwsServe
     aws.client("ec2").terminate_instances(InstanceIds=[victim])  # as the cloud does at its time
     until(lambda: victim not in {one.member.instance for one in provider.manager.entries()})
     assert len(members(aws)) == 2
+    lost = sum(one.lost for one in provider.manager.pools.lives().values())
+    assert lost == pytest.approx(1.0, rel=1e-3), "noticed twice and then gone is one life that ended"
     called = {one for one in aws.world.calls if one.startswith(("ec2:Run", "ec2:Create"))}
     assert called <= {"ec2:CreateFleet", "ec2:CreateLaunchTemplate"}
     allowed = {one.action for one in provider.permissions({"rescue"})}

@@ -23,13 +23,11 @@ from scrimp.api import (
 from scrimp_actions.keys import KeyStore
 from scrimp_actions.spot.cloud import Purchase
 from scrimp_actions.spot.fleets import FleetSpec, Wish, at_once
-from scrimp_actions.spot.manager import Manager
-from scrimp_actions.spot.member import State
+from scrimp_actions.spot.manager import STAYS, Manager
 from scrimp_actions.spot.poolbook import Move, span
 
 GROUP_ACTIONS = ("scale_down", "scale_up", "request_capacity", "switch_to_spot", "switch_to_on_demand")
 RESCUE = "rescue"
-STAYS = (State.REQUESTED, State.PENDING, State.RUNNING, State.AT_RISK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ drives. One lock: calls of provider threads and of the daemon's thread follow ea
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -23,6 +24,7 @@ from scrimp_actions.spot.runner import Pace, Runner
 from scrimp_actions.spot.watch import Patience, Seen, Watch
 
 POOLS_NOTE = "pools"
+STAYS = (State.REQUESTED, State.PENDING, State.RUNNING, State.AT_RISK)
 PRICE_DEADLINE_S = 10.0
 WAIT_FOR_EVER = 1 << 30  # attempts
 
@@ -110,7 +112,7 @@ class Manager:
             if entry is None:
                 return None
             if entry.pool:
-                self.pools.strike(entry.pool, now_s)
+                self._struck(entry, now_s)
             self.runner.hear([Notice(now_s, instance, action_s)])
             self.runner.carry_on(now_s)
             return self.runner.known(instance) or entry
@@ -194,10 +196,18 @@ class Manager:
         for event in seen.events:
             entry = self.runner.known(event.instance)
             if isinstance(event, Gone) and entry is not None and _taken(entry):
-                self.pools.strike(entry.pool, now_s)
+                self._struck(entry, now_s)
+        spot = [made for made in seen.instances if made.alive and made.purchase is Purchase.SPOT]
+        self.pools.saw(Counter(made.pool for made in spot), now_s)
         self.pools.observe(prices, now_s)
         self.book.write(Changes(notes={POOLS_NOTE: self.pools.state()}))
         self.runner.hear(seen.events)
+
+    def _struck(self, entry: Entry, now_s: float) -> None:
+        """The entry's pool takes it. A life ends once: at the notice, or when it is gone without one."""
+        self.pools.strike(entry.pool, now_s)
+        if entry.bought == Purchase.SPOT.value and entry.member.state in STAYS:
+            self.pools.lost(entry.pool, now_s)
 
     def _plan(self, now_s: float) -> None:
         self._plan_s = now_s

@@ -2,16 +2,18 @@
 
 The figures that a plan shows come from here, and so does the order in which a launch asks. What a pool is worth is the
 arithmetic of `pools` and `survival`; this module keeps its inputs. A pool counts as up while it gives what is asked for.
+Where bands of a cloud's advisor are given (`hazards`), lives of our own instances count instead: see `scrimp.aws.lives`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from scrimp.api import Money, Value
+from scrimp.aws import Lives
 from scrimp_actions.spot.cloud import PoolPrice, split_pool
 from scrimp_actions.spot.lifetimes import HOUR_S, Prior
 from scrimp_actions.spot.pools import CoolDown, CoolDowns, Pool, break_even_s
@@ -72,12 +74,22 @@ class Move:
 class PoolBook:
     """The running knowledge; `state` and `restore` carry it over a restart."""
 
-    def __init__(self, pools: Sequence[str], machine: Machine, prior: Prior | None = None) -> None:
+    def __init__(
+        self,
+        pools: Sequence[str],
+        machine: Machine,
+        prior: Prior | None = None,
+        hazards: Mapping[str, float] | None = None,
+    ) -> None:
+        """`hazards`: per hour, by pool, believed before a life was seen; None leaves all to the market's chain."""
         self.pools = tuple(dict.fromkeys(pools))
         self.machine = machine
         self.cooldowns = CoolDowns()
         self._prior = prior or Prior()
         self._lives = {name: Survival(self._prior) for name in self.pools}
+        self._hazards = hazards
+        self._machines = {name: Lives() for name in self.pools}
+        self._looked_s: float | None = None
         self._prices: dict[str, PoolPrice] = {}
         self._up_s: dict[str, tuple[float, int, float]] = {}  # by pool: until when, phase, expected life
 
@@ -93,12 +105,37 @@ class PoolBook:
         if pool in self._lives:
             self._lives[pool].observe(now_s, up=False)
 
+    def saw(self, running: Mapping[str, int], now_s: float) -> None:
+        """So many spot instances run in each pool. Since the last look they lived, unless that was too long ago to say so."""
+        since_s, self._looked_s = self._looked_s, now_s
+        if since_s is None or not 0 < now_s - since_s <= HOUR_S:
+            return
+        for name, count in running.items():
+            if name in self._machines:
+                self._machines[name] = self._machines[name].lived(count * (now_s - since_s) / HOUR_S, now_s)
+
+    def lost(self, pool: str, now_s: float) -> None:
+        """A spot instance was taken."""
+        if pool in self._machines:
+            self._machines[pool] = self._machines[pool].ended(now_s)
+
+    def lives(self) -> dict[str, Lives]:
+        """What was seen of the lives of instances, by pool."""
+        until_s = {one.pool: one.until_s for one in self.cooldowns.pools}
+        return {
+            name: replace(one, out_until_s=until_s.get(name, 0.0)) for name, one in self._machines.items()
+        }
+
     def price(self, pool: str) -> PoolPrice | None:
         """The price as last seen."""
         return self._prices.get(pool)
 
     def expected_up_s(self, pool: str, now_s: float) -> float:
-        """How long an instance launched now is expected to be left, at most a day."""
+        """How long an instance launched now is expected to be left: by lives at most a month, by the chain a day."""
+        if self._hazards is not None and pool in self._machines:
+            found = self.lives()[pool].expected_s(now_s, self._hazards.get(pool))
+            if found is not None:
+                return found
         life = self._lives.get(pool)
         if life is None or (life.up is False and self.cooldowns.out(pool, now_s)):
             return 0.0
@@ -169,6 +206,7 @@ class PoolBook:
         """What has to outlive a restart, as JSON values."""
         return {
             "lives": {name: life.state() for name, life in self._lives.items()},
+            "machines": {name: asdict(one) for name, one in self._machines.items()},
             "out": [[one.pool, one.until_s, one.strikes] for one in self.cooldowns.pools],
         }
 
@@ -177,6 +215,8 @@ class PoolBook:
         for name, old in state["lives"].items():
             if name in self._lives:
                 self._lives[name] = Survival.restore(self._prior, old)
+        seen = state.get("machines", {})
+        self._machines |= {name: Lives(**seen[name]) for name in self.pools if name in seen}
         self.cooldowns = replace(self.cooldowns, pools=tuple(CoolDown(*one) for one in state["out"]))
 
 

@@ -4,6 +4,7 @@ from scrimp.aws import operations
 from scrimp.aws.account import Account, AwsSettings, NotInstalled, text
 from scrimp.aws.document import iam_document
 from scrimp.aws.errors import Denied, Expired
+from scrimp.aws.lives import Lives, LivesBook, hazard_per_h, read_lives
 from scrimp.aws.notices import Board, Notice, NoticeBoard, NoticeKind, read_event
 from scrimp.aws.operations import Operation
 from scrimp.aws.prices import (
@@ -30,6 +31,8 @@ __all__ = [
     "Denied",
     "Expired",
     "ListPrice",
+    "Lives",
+    "LivesBook",
     "NotInstalled",
     "Notice",
     "NoticeBoard",
@@ -37,10 +40,12 @@ __all__ = [
     "OnDemandPrices",
     "Operation",
     "SpotPrice",
+    "hazard_per_h",
     "iam_document",
     "interruption_rates",
     "operations",
     "read_event",
+    "read_lives",
     "shipped_prices",
     "spot_history",
     "spot_prices",

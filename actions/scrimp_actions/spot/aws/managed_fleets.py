@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from scrimp.api import Permission, Services
-from scrimp.aws import Account, AwsSettings, operations
+from scrimp.aws import Account, AwsSettings, hazard_per_h, interruption_rates, operations
 from scrimp_actions.keys import KeyStore
 from scrimp_actions.spot.aws.cloud import USED, AwsCloud
+from scrimp_actions.spot.cloud import split_pool
 from scrimp_actions.spot.fleet_config import BUDGETS, fleet_from, open_book
 from scrimp_actions.spot.fleet_provider import FleetProvider
 from scrimp_actions.spot.hands import FLEET_TAG
@@ -31,7 +33,10 @@ def build(config: Mapping[str, Any], services: Services) -> FleetProvider:
     """From its section: the account as for `aws`, `fleets` by name, `queue` (a name), `subnets`, `pass_role`; see the README."""
     name = str(config.get("name", "aws"))
     specs = {str(fleet): fleet_from(str(fleet), raw) for fleet, raw in config["fleets"].items()}
-    account = Account(AwsSettings.from_config(config), USED)
+    settings = AwsSettings.from_config(config)
+    account = Account(settings, USED)
+    bands = config.get("interruption_bands")
+    rates = interruption_rates(settings.region, Path(bands) if bands else None)
     queue = config.get("queue")
     speeds = {kind: speed for spec in specs.values() for kind, speed in spec.machine.units_per_s.items()}
     pools = [pool for spec in specs.values() for pool in spec.pools]
@@ -46,7 +51,13 @@ def build(config: Mapping[str, Any], services: Services) -> FleetProvider:
         ),
         open_book(services.state_dir / "fleets", name),
         PoolBook(
-            pools, Machine(speeds, float(config.get("startup_s", 60.0)), float(config.get("redone_s", 30.0)))
+            pools,
+            Machine(speeds, float(config.get("startup_s", 60.0)), float(config.get("redone_s", 30.0))),
+            hazards={
+                pool: hazard_per_h(rates[split_pool(pool)[0]])
+                for pool in pools
+                if split_pool(pool)[0] in rates
+            },
         ),
         Rules(BUDGETS["aws"]),
         Beat(float(config.get("look_s", 15.0)), float(config.get("plan_s", 15.0))),

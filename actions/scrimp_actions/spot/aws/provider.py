@@ -25,7 +25,7 @@ from scrimp.api import (
     Unavailable,
     Value,
 )
-from scrimp.aws import Account, AwsSettings, NoticeBoard, NoticeKind, operations
+from scrimp.aws import Account, AwsSettings, LivesBook, NoticeBoard, NoticeKind, operations
 from scrimp_actions.factory import Factory
 from scrimp_actions.keys import KeyStore
 from scrimp_actions.specs import SPECS
@@ -65,6 +65,7 @@ class AwsProvider:
     parts: Mapping[tuple[str, str], Part]  # by target and action
     keys: KeyStore
     board: NoticeBoard
+    lives: LivesBook
     _heard_s: float = field(default=float("-inf"))
 
     def handles(self, action: PlannedAction) -> bool:
@@ -119,7 +120,10 @@ class AwsProvider:
                 if one.kind is NoticeKind.REBALANCE and one.noticed_at_s > self._heard_s:
                     self.fleets.manager.at_risk(one.instance, now_s)
             self._heard_s = max([self._heard_s, *(one.noticed_at_s for one in notices)])
-        return self.fleets.carry_on(now_s)
+        next_s = self.fleets.carry_on(now_s)
+        with suppress(Unavailable):  # the collector goes on with what was written before
+            self.lives.write(self.fleets.manager.pools.lives())
+        return next_s
 
     def permissions(self, actions: Collection[str]) -> Sequence[Permission]:
         """What these actions need, on the groups that are configured."""
@@ -173,7 +177,10 @@ def build(config: Mapping[str, Any], services: Services) -> AwsProvider:
     # A fleet begins with `size` members, or with as few as it may have.
     own = {one: {"size": raw.get("min_size", 0), **raw} for one, raw in config.get("groups", {}).items()}
     fleets = build_fleets({**config, "name": name, "fleets": own}, services)
-    return AwsProvider(name, account, fleets, groups, parts, keys, NoticeBoard(services.state_dir))
+    folder = services.state_dir
+    return AwsProvider(
+        name, account, fleets, groups, parts, keys, NoticeBoard(folder), LivesBook(folder, name)
+    )
 
 
 FACTORY = Factory(tuple(SPECS[name] for name in (*RESIZING, *BUYING, RESCUE)), build)

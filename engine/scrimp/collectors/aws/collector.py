@@ -5,7 +5,7 @@ Everything is asked for at once and fails apart: what was not answered is unknow
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from scrimp.aws import (
     Operation,
     interruption_rates,
     operations,
+    read_lives,
     spot_prices,
 )
 from scrimp.collectors.aws.fleet import (
@@ -104,6 +105,7 @@ class AwsCollector:
         self._zone_ids: Kept[dict[str, str]] = Kept(DAY_S, 0.0)
         self._spent = {cost: Kept[float](DAY_S / 4, HOUR_S) for cost in self._costs}
         self._board = NoticeBoard(services.state_dir)
+        self._state_dir = services.state_dir
 
     def _operations(self) -> tuple[Operation, ...]:
         """The calls that this configuration comes to."""
@@ -229,7 +231,11 @@ class AwsCollector:
             )
             listed, _ = self._on_demand.of(types, look.now_s, deadline_s=left_s)  # the labels say from where
             spot = look.of("spot prices", spot_at, {})
-        return Market(spot, listed, self._rates, scores, zone_ids)
+        try:
+            lives = read_lives(self._state_dir)
+        except OutsideError as error:
+            lives, look.errors["lives"] = {}, error
+        return Market(spot, listed, self._rates, scores, zone_ids, lives)
 
     def _raise_if_all_failed(self, look: _Look) -> None:
         """Where neither instances nor groups answered, the account is out of reach: all is unknown, by one cause."""
@@ -254,8 +260,10 @@ class AwsCollector:
             failed["spot_market"] = causes["spot prices"]
         if "scores" in causes:
             failed["spot_market.capacity_score"] = causes["scores"]
+        if "lives" in causes:
+            failed["spot_market.expected_lifetime"] = causes["lives"]
         watched = {key: one for key, one in market.spot.items() if self._watches(one.instance_type, one.zone)}
-        shown = Market(watched, market.on_demand, market.rates, market.scores, market.zone_ids)
+        shown = replace(market, spot=watched)
         batches = [
             node_batch(members, price, now_s),
             group_batch(groups, known, price, now_s),

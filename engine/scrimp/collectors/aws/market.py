@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scrimp.api import KindBatch, Refused, Value
-from scrimp.aws import Account, ListPrice, SpotPrice, operations
+from scrimp.aws import Account, ListPrice, Lives, SpotPrice, hazard_per_h, operations
 
 MARKET_FIELDS = (
     *("instance_type", "zone", "price_per_hour", "on_demand_price", "discount"),
-    *("interruption_rate", "capacity_score"),
+    *("interruption_rate", "capacity_score", "expected_lifetime"),
 )
 LEAST_SCORED = 3
 
@@ -28,6 +28,14 @@ class Market:
     rates: Mapping[str, float]
     scores: Mapping[str, int]  # by zone id
     zone_ids: Mapping[str, str]
+    lives: Mapping[str, Lives]  # by row
+
+    def lifetime(self, instance_type: str, zone: str, now_s: float) -> tuple[float | None, str]:
+        """Seconds for which an instance is expected to be left, and what that rests on: `prior`, `observed`, or nothing."""
+        rate = self.rates.get(instance_type)
+        seen = self.lives.get(f"{instance_type}:{zone}", Lives())
+        found = seen.expected_s(now_s, None if rate is None else hazard_per_h(rate))
+        return found, "" if found is None else "observed" if seen.observed(now_s) else "prior"
 
     def price(self, instance_type: str, zone: str, *, spot: bool) -> float | None:
         """What an instance costs per hour."""
@@ -57,10 +65,11 @@ def placement_scores(
 
 
 def market_batch(market: Market, now_s: float) -> KindBatch:
-    """Rows of `spot_market`. The labels say since when the price holds, and where the one on demand is from."""
+    """Rows of `spot_market`. The labels say since when the price holds, and where the others are from."""
     rows = sorted(market.spot.values(), key=lambda one: (one.instance_type, one.zone))
     listed = [market.on_demand.get(one.instance_type) for one in rows]
     scored = [market.scores.get(market.zone_ids.get(one.zone, "")) for one in rows]
+    lasting = [market.lifetime(one.instance_type, one.zone, now_s) for one in rows]
     fields: dict[str, list[Value]] = {
         "instance_type": [one.instance_type for one in rows],
         "zone": [one.zone for one in rows],
@@ -72,12 +81,14 @@ def market_batch(market: Market, now_s: float) -> KindBatch:
         ],
         "interruption_rate": [market.rates.get(one.instance_type) for one in rows],
         "capacity_score": list(scored),
+        "expected_lifetime": [found for found, _ in lasting],
     }
     labels = [
         {"price_since": f"{datetime.fromtimestamp(one.since_s, UTC):%Y-%m-%dT%H:%M:%SZ}"}
         | ({"on_demand_source": full.source} if full else {})
         | ({"zone_id": market.zone_ids[one.zone]} if one.zone in market.zone_ids else {})
-        for one, full in zip(rows, listed, strict=True)
+        | ({"expected_lifetime_from": origin} if origin else {})
+        for one, full, (_, origin) in zip(rows, listed, lasting, strict=True)
     ]
     return KindBatch(
         "spot_market", [f"{one.instance_type}:{one.zone}" for one in rows], fields, labels, now_s
