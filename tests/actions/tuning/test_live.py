@@ -157,13 +157,13 @@ def test_no_size_beyond_the_bound_is_ever_tried(tmp_path: Path) -> None:
     assert max(fleet.sizes_seen) * 1.0 / 50.5 <= BOUND_S
 
 
-def test_of_ten_jobs_only_the_share_that_may_explore_does(tmp_path: Path) -> None:
-    fleet = Fleet(tmp_path, 10, best_at_four)
+def test_of_eight_jobs_only_the_share_that_may_explore_does(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 8, best_at_four)
     on_trial = 0
-    for _ in range(200):
+    for _ in range(130):
         fleet.run(1, ARGS | {"explore": 0.25})
         others = sum(size != 32 for size, _ in fleet.stints.values())
-        if sizes(fleet) - {32} and others < 10:
+        if sizes(fleet) - {32} and others < 8:
             on_trial = max(on_trial, others)
     assert on_trial == 2
     assert sizes(fleet) == {4}
@@ -184,7 +184,7 @@ def test_without_explore_nothing_is_tried(tmp_path: Path) -> None:
 def test_wild_figures_change_nothing(tmp_path: Path) -> None:
     """A neighbour that comes and goes: no verdict is better than a wrong one."""
     fleet = Fleet(tmp_path, 1, lambda _: 100.0, noise=0.4)
-    fleet.run(300)
+    fleet.run(160)
     session = fleet.notebook.session("log_mel")
     assert session is not None
     assert session.incumbent == 32
