@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from scrimp.compile import PolicySet
 from scrimp.diagnostics import Diagnostic, Severity, Source
 from scrimp.reload.git import Commit, commit_of
 from scrimp.reload.load import Loaded, read_sources
-from scrimp.reload.watch import Watch
+
+if TYPE_CHECKING:
+    from scrimp.reload.watch import Watch
 
 SETTLE_S = 0.5  # an editor writes a file in several steps, and a checkout many files: wait until it is quiet
 SETTLE_MOST_S = 10.0  # but not for ever, where something is never quiet
@@ -85,6 +87,8 @@ class PolicyFolder:
         def changed() -> None:
             self._touched.set()
             wake()
+
+        from scrimp.reload.watch import Watch  # noqa: PLC0415 - `check` loads policies and watches nothing
 
         self._watch = Watch(self.paths, changed)
         if not self._watch.trouble:
