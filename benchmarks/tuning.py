@@ -1,7 +1,8 @@
 """Batch-size tuning: how close to the best size, with how many looks, under bounds and noise; drift; and speed.
 
-On tables of speed against batch size, and on generated curves of many shapes. The defaults of the tuner were chosen on one half
-of the tables' families (a model on a GPU); both halves are reported.
+On tables of speed against batch size, and on generated curves of many shapes. When to stop, cliffs and knees were chosen on one
+half of the tables' families (a model on a GPU), and both halves are reported; the amplitudes of the prior, the chance of a
+broken bound, the rules for server grids and those for drift were chosen with all tables in view.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ AUDIO = "librispeech"
 
 
 def chosen_half(curve: Curve) -> bool:
-    """Whether a curve's family belongs to the half on which defaults were chosen; the other half is held out."""
+    """Whether a curve's family belongs to the half on which most defaults were chosen."""
     return int(hashlib.sha256(f"{curve.source}/{curve.family}".encode()).hexdigest(), 16) % 2 == 0
 
 
@@ -83,7 +84,7 @@ def by_part(outcomes: Sequence[Outcome]) -> list[list[float | str | None]]:
     parts: dict[str, list[Outcome]] = {"all": list(outcomes)}
     for each in outcomes:
         parts.setdefault(
-            "half that defaults were chosen on" if chosen_half(each.curve) else "held-out half", []
+            "half that most defaults were chosen on" if chosen_half(each.curve) else "other half", []
         ).append(each)
     for each in outcomes:
         parts.setdefault(each.curve.source, []).append(each)

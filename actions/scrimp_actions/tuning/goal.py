@@ -37,8 +37,8 @@ class Goal:
 class Care:
     """How the tuner looks.
 
-    The defaults were chosen on half of the families (a model on a GPU) of public tables of batch size against
-    latency; `benchmarks/tuning.py` reports both halves, and curves of other shapes.
+    `stop_gain` was chosen on half of the families (a model on a GPU) of public tables of batch size against latency,
+    `break_chance` on all of them; `benchmarks/tuning.py` reports both halves, and curves of other shapes.
     """
 
     min_observations: int = 10

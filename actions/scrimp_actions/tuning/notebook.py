@@ -16,6 +16,7 @@ from scrimp.api import Unavailable
 from scrimp_actions.tuning.duel import Duel
 from scrimp_actions.tuning.goal import Goal
 from scrimp_actions.tuning.history import Setting, Workload, from_json, to_json
+from scrimp_actions.tuning.retune import retune_from_json, retune_to_json
 from scrimp_actions.tuning.session import Session, Wish
 
 FORM = "tuning/1"
@@ -68,6 +69,8 @@ class Notebook:
             "workload": list(session.workload),
             "points": to_json({session.workload: session.points}),
             "duel": None if session.duel is None else asdict(session.duel),
+            "retune": None if session.retune is None else retune_to_json(session.retune),
+            "goal": None if session.goal is None else asdict(session.goal),
         }
         self._write(operation, SESSION, document)
 
@@ -112,4 +115,6 @@ def _session(found: Mapping[str, Any]) -> Session:
         cool_until_s=float(found["cool_until_s"]),
         tried_s=float(found["tried_s"]),
         told=str(found["told"]),
+        retune=None if found["retune"] is None else retune_from_json(found["retune"]),
+        goal=None if found["goal"] is None else Goal(**found["goal"]),
     )

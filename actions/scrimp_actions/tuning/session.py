@@ -1,7 +1,8 @@
 """The tuning of one operation while it runs: looks in, the batch size that its jobs should have now out. Pure.
 
 `propose` says what is worth a look and what is best; a best one that is not the present size has to win a duel against
-it before all jobs take it. What the jobs are asked, and when, is decided by policies: see `provider`.
+it before all jobs take it. A size that nothing beats is watched from then on (`retune`): drift brings its neighbours to a
+duel, and nothing else. What the jobs are asked, and when, is decided by policies: see `provider`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from scrimp_actions.tuning.duel import Duel, DuelRules, Verdict, judge
 from scrimp_actions.tuning.explain import Proposal
 from scrimp_actions.tuning.goal import Care, Goal
 from scrimp_actions.tuning.history import Observation, Point, Setting, Workload, fold
+from scrimp_actions.tuning.retune import Ground, Retune, RetuneRules, order, see
 from scrimp_actions.tuning.search import propose
 
 SAFETY = 1.1  # of a measured latency, before it is reckoned up to a size that was not measured
@@ -48,7 +50,7 @@ class Session:
     """All that is remembered of one operation. `incumbent` is the size that all jobs have but those on trial.
 
     `tried_s` is the time that trials took since `began_s`, in shares of the whole traffic; `told` says how the last
-    duel ended.
+    duel ended. `retune` watches a size that nothing beats under `goal`; other bounds begin the search anew.
     """
 
     workload: Workload
@@ -61,6 +63,8 @@ class Session:
     cool_until_s: float = 0.0
     tried_s: float = 0.0
     told: str = ""
+    retune: Retune | None = None
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,9 @@ def observe(
     session = replace(session, points=history.get(session.workload, {}))
     if wish is None or wish.explore <= 0:
         return session
+    if session.retune is not None and session.goal == wish.goal:
+        return _watched(session, session.retune, looks, wish, care, pace, now_s)
+    session = replace(session, retune=None)
     if session.duel is not None:
         session = _duelled(session, looks, pace, now_s)
     if looks and session.duel is None and session.winner is None and now_s >= session.cool_until_s:
@@ -121,7 +128,32 @@ def observe(
             and chosen.batch != session.incumbent
         ):
             session = replace(session, duel=Duel(Setting(session.incumbent), chosen))
+        elif proposal.verdict == "choose":
+            session = replace(session, retune=Retune(Setting(session.incumbent)), goal=wish.goal)
     return session
+
+
+def _watched(
+    session: Session,
+    retune: Retune,
+    looks: Sequence[Observation],
+    wish: Wish,
+    care: Care,
+    pace: Pace,
+    now_s: float,
+) -> Session:
+    """Watch the size in use; where a neighbour has won after a drift, it is the winner."""
+    ground = Ground(session.points, ladder(wish.goal, session.incumbent), wish.goal, care)
+    for look in looks:
+        retune = see(retune, look, ground, _rules(wish, pace), now_s)
+    winner = retune.setting.batch if retune.setting.batch != session.incumbent else None
+    return replace(session, retune=retune, winner=winner, told=retune.told or session.told)
+
+
+def _rules(wish: Wish, pace: Pace) -> RetuneRules:
+    return RetuneRules(
+        share=wish.explore, look_batches=pace.look_batches, cool_s=pace.cool_s, duel=pace.rules
+    )
 
 
 def _duelled(session: Session, looks: Sequence[Observation], pace: Pace, now_s: float) -> Session:
@@ -169,6 +201,9 @@ def next_size(
         return Next(session.winner, all_jobs=True, why=session.told)
     if wish.explore <= 0:
         return _known_best(session, proposal, pace)
+    if session.retune is not None:
+        asked = order(session.retune, _rules(wish, pace))
+        return Next(asked.setting.batch, all_jobs=not asked.probe, why=asked.why)
     if session.duel is not None:
         why = f"in turns with batch {_other(session.duel).batch}"
         return _trial(session, session.duel.turn.batch, wish, pace, jobs, now_s, why)

@@ -212,6 +212,33 @@ def test_what_was_tuned_survives_a_restart(tmp_path: Path) -> None:
     assert sizes(fleet) == {4}
 
 
+def test_a_workload_that_has_changed_is_tuned_again_among_neighbours_only(tmp_path: Path) -> None:
+    """Clips twice as long: the best size moves by one, and far sizes are not tried again."""
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    fleet.run(110)
+    assert sizes(fleet) == {4}
+    session = fleet.notebook.session("log_mel")
+    assert session is not None
+    assert session.retune is not None
+    fleet.run(120)  # what is normal is learnt
+    fleet.sizes_seen.clear()
+    fleet.curve = lambda batch: 60.0 / (1.0 + (log2(batch) - 1.0) ** 2 / 2.0)
+    fleet.run(220)
+    assert sizes(fleet) == {2}
+    assert fleet.sizes_seen <= {1, 2, 4, 8}
+    after = fleet.notebook.session("log_mel")
+    assert after is not None
+    assert "batch 2 against 4" in after.told
+
+
+def test_a_workload_that_stays_as_it_is_is_left_alone(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four, noise=0.05)
+    fleet.run(150)
+    fleet.sizes_seen.clear()
+    fleet.run(200)
+    assert fleet.sizes_seen == {4}
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"scrimp": "tuning/1"}', '{"scrimp": "tuning/0"}', "[]"])
 def test_a_damaged_notebook_is_begun_anew(tmp_path: Path, text: str) -> None:
     fleet = Fleet(tmp_path, 1, best_at_four)
