@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scrimp.costs.repack import PackJob, PackNode, freed_nodes, freed_per_hour, share_out
+from scrimp.costs.repack import PackJob, PackNode, freed_nodes, freed_per_hour, price_proposals, share_out
 from scrimp.model.money import Money
 from scrimp.model.usage import MICRO
 
@@ -72,3 +72,34 @@ def test_two_that_only_work_together_share_alike():
     shares = share_out(lambda chosen: 100 if len(chosen) == 2 else 0, 2, np.random.default_rng(1), orders=400)
     assert sum(shares) == 100
     assert abs(shares[0] - shares[1]) < 20
+
+
+@relaxed
+@given(FLEETS, st.lists(st.floats(0, 1), min_size=1, max_size=4), st.integers(0, 99))
+def test_proposals_are_worth_no_more_than_what_they_free_together(fleet, parts, seed):
+    """Whatever the greedy packing does: no share is negative, and what is free anyway is in none."""
+    nodes = [node(f"n{at}", cpu, price) for at, (cpu, price, _) in enumerate(fleet)]
+    jobs = [
+        job(f"j{at}-{k}", f"n{at}", size)
+        for at, (_, _, sizes) in enumerate(fleet)
+        for k, size in enumerate(sizes)
+    ]
+    proposals = [
+        {one.name: {"cpu": part * one.asks["cpu"]} for one in jobs[at :: len(parts)]}
+        for at, part in enumerate(parts)
+    ]
+    shares = price_proposals(nodes, jobs, proposals, np.random.default_rng(seed), 5)
+    smaller = [
+        job(one.name, one.node, one.asks["cpu"] * parts[at % len(parts)]) for at, one in enumerate(jobs)
+    ]
+    assert min(shares) >= 0
+    assert sum(shares) == max(0, freed_per_hour(nodes, smaller) - freed_per_hour(nodes, jobs))
+
+
+def test_what_is_free_without_a_proposal_is_not_its_merit():
+    nodes = [node("a"), node("b"), node("c")]
+    jobs = [job("x", "a", 3), job("y", "b", 0.5), job("z", "c", 3)]
+    rng = np.random.default_rng(0)
+    assert price_proposals(nodes, jobs, [{"x": {"cpu": 3.0}}], rng) == (0,)
+    assert price_proposals(nodes, jobs, [{"x": {"cpu": 0.5}}, {"y": {"cpu": 4.0}}], rng) == (MICRO, 0)
+    assert price_proposals(nodes, jobs, [], rng) == ()

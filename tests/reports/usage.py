@@ -1,12 +1,14 @@
 """Histories with rows of usage that are written directly, for reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
+from tests.history.fleets import table
 
 from scrimp.history import Folder, History, Part, day_of, table_of
+from scrimp.history.rows import Seen, joined, seen_table
 from scrimp.model.usage import CPU, GPU, MEMORY, NODE, OTHER, UsageRow, usage_table
 
 START_S = 1_793_491_200  # 2026-11-01
@@ -41,6 +43,17 @@ def history(root: Path, rows: Sequence[UsageRow], source: str = "measured") -> H
     for mine in days.values():
         folder.write(Part("usage", source, day_of(mine[0].start_s)), table_of(usage_table(mine)))
     return History(folder, "USD")
+
+
+def sampled(folder: Folder, ticks: Mapping[float, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> None:
+    """Samples into a history as the recorder writes them: by tick, kind, name and field."""
+    days: dict[Part, list[Any]] = {}
+    for at_s, kinds in ticks.items():
+        for kind, rows in kinds.items():
+            part = Part("samples", kind, day_of(at_s))
+            days.setdefault(part, []).append(seen_table(Seen(table(kind, rows), at_s, float("-inf"))))
+    for part, tables in days.items():
+        folder.write(part, joined(tables))
 
 
 AMOUNT = st.floats(0, 64, allow_subnormal=False)

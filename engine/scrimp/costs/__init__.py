@@ -40,13 +40,21 @@ from scrimp.costs.forecast import (
 from scrimp.costs.groups import PERIOD, group_costs, merge_groups, select
 from scrimp.costs.periods import PERIOD_UNITS, PeriodUnit, calendar_period, calendar_periods
 from scrimp.costs.prices import FitRules, Machine, fit_prices
-from scrimp.costs.repack import PackJob, PackNode, freed_nodes, freed_per_hour, share_out
+from scrimp.costs.repack import (
+    PackJob,
+    PackNode,
+    freed_nodes,
+    freed_per_hour,
+    price_proposals,
+    share_out,
+)
 from scrimp.costs.savings import Realised, SavingEntry, TargetHour, realised
-from scrimp.costs.sizing import Size, SizeRules, after_oom, block_peaks, size_for
+from scrimp.costs.sizing import MIB, Size, SizeRules, after_oom, block_peaks, size_for
 from scrimp.costs.split import BillShares, device_shares, split_costs
 from scrimp.costs.units import UnitCost, unit_costs
 
 __all__ = [
+    "MIB",
     "PERIOD",
     "PERIOD_UNITS",
     "Advice",
@@ -99,6 +107,7 @@ __all__ = [
     "judge",
     "merge_groups",
     "pack_by_series",
+    "price_proposals",
     "realised",
     "select",
     "share_advice",

@@ -6,11 +6,12 @@ by Shapley value (Shapley 1953), estimated over random orders (Castro et al. 200
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
+from scrimp.costs.rounding import apportion
 from scrimp.model.money import Money
 from scrimp.model.usage import MICRO
 
@@ -120,3 +121,43 @@ def share_out(
     for one in sorted(range(count), key=lambda at: (-(added[at] % orders), at))[:left]:
         shares[one] += 1
     return tuple(shares)
+
+
+def price_proposals(
+    nodes: Sequence[PackNode],
+    jobs: Sequence[PackJob],
+    proposals: Sequence[Mapping[str, Mapping[str, float]]],
+    rng: np.random.Generator,
+    orders: int = 64,
+) -> tuple[int, ...]:
+    """What each proposal adds to the price of the nodes that all of them free together, in millionths an hour.
+
+    A proposal is what jobs would ask for instead, by their name; where several change a job the least counts. Nodes that
+    come free without any proposal are no proposal's merit. The amounts are not negative and add to the worth of the set:
+    where the packing, which is greedy, makes a share negative, the others bear it in proportion.
+    """
+    already = freed_per_hour(nodes, jobs)
+
+    def worth(chosen: frozenset[int]) -> int:
+        made = [proposals[at] for at in sorted(chosen)]
+        return max(0, freed_per_hour(nodes, [_asking(job, made) for job in jobs]) - already) if made else 0
+
+    shares = share_out(worth, len(proposals), rng, orders)
+    if min(shares, default=0) >= 0:
+        return shares
+    weights = np.maximum(np.array(shares, dtype=np.float64), 0.0)
+    whole = np.array([sum(shares)], dtype=np.int64)
+    kept = np.flatnonzero(weights)
+    found = np.zeros(len(shares), dtype=np.int64)
+    found[kept] = apportion(whole, weights[kept], np.zeros(len(kept), dtype=np.int64))
+    return tuple(found.tolist())
+
+
+def _asking(job: PackJob, made: Sequence[Mapping[str, Mapping[str, float]]]) -> PackJob:
+    """The job with the least of what it asks for now and what proposals would have it ask for."""
+    asks = dict(job.asks)
+    for one in made:
+        for resource, amount in one.get(job.name, {}).items():
+            if resource in asks:
+                asks[resource] = min(asks[resource], amount)
+    return replace(job, asks=asks)

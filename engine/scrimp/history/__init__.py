@@ -8,6 +8,7 @@ from scrimp.history.actions import Done, done_table
 from scrimp.history.backfill import Filled, fill
 from scrimp.history.columns import read_pieces, table_of, usage_of, with_currency
 from scrimp.history.files import Folder, HistoryError, Part, day_of
+from scrimp.history.fleet import Fleet, FleetJob, FleetNode, MemoryPeaks
 from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
 from scrimp.history.focus_columns import VERSIONS, Version, columns_of
 from scrimp.history.history import Extent, History, open_history
@@ -28,6 +29,9 @@ __all__ = [
     "Done",
     "Extent",
     "Filled",
+    "Fleet",
+    "FleetJob",
+    "FleetNode",
     "FocusSettings",
     "Folder",
     "History",
@@ -35,6 +39,7 @@ __all__ = [
     "Imported",
     "Keeper",
     "Limits",
+    "MemoryPeaks",
     "Part",
     "Recorder",
     "RecorderSettings",

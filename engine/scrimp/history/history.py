@@ -11,6 +11,7 @@ from scrimp.api import SeriesBatch
 from scrimp.history.actions import Done, read_acts
 from scrimp.history.columns import extent_of, read_pieces, usage_of, with_currency, work_of
 from scrimp.history.files import Folder, HistoryError
+from scrimp.history.fleet import Fleet, MemoryPeaks, read_fleet, read_memory_peaks
 from scrimp.history.hours import Span
 from scrimp.history.keeper import HOUR_S, MEASURED, rolled_part, unrolled_hours
 from scrimp.history.query import Limits, arrow, connect, named, run, scan
@@ -120,6 +121,16 @@ class History:
         """What was done, in order of time."""
         with self.folder.reading():
             return read_acts(self.folder, from_s, to_s)
+
+    def memory_peaks(self, span: Span, block_s: float) -> tuple[MemoryPeaks, ...] | None:
+        """Peak memory by block and operation; `None` without any samples of jobs."""
+        with self.folder.reading():
+            return read_memory_peaks(self.folder, span, block_s, self.limits)
+
+    def fleet(self, span: Span) -> Fleet:
+        """The nodes at the last tick of the span, and the jobs that ran on them."""
+        with self.folder.reading():
+            return read_fleet(self.folder, span, self.limits)
 
     def refill(
         self, now_s: float, windows: Mapping[tuple[str, str], float], *, deadline_s: float = 0.0

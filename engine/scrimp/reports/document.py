@@ -36,6 +36,7 @@ def document(report: Report) -> dict[str, Any]:
         ],
         "covered": round(report.covered, 4),
         "rows": report.figures.rows,
+        "advice_lacking": list(report.lacking),
         "currencies": [_currency(report, one) for one in report.figures.currencies],
     }
 
@@ -109,6 +110,7 @@ def _advised(one: Advice) -> dict[str, Any]:
         "resource": one.resource,
         "message": one.message,
         "saving_per_hour": round(one.saving_per_hour.amount, 6),
+        "evidence": dict(one.evidence),
         "policy": one.policy,
     }
 

@@ -51,6 +51,9 @@ def _body(report: Report) -> Iterator[str]:
     yield "</header>"
     if not report.figures.currencies:
         yield "<p>No usage in this period.</p>"
+    elif report.lacking:
+        told = "".join(f"<li>{escape(line)}" for line in report.lacking)
+        yield f"<section><h2>Advice that cannot be given</h2><ul>{told}</ul></section>"
     for currency in report.figures.currencies:
         yield from _currency(report, currency)
 

@@ -19,16 +19,14 @@ from scrimp.costs import (
     Trend,
     UnitCost,
     backtest,
-    capped,
     forecast,
     trend,
     unit_costs,
-    usage_advice,
 )
 from scrimp.history import FOCUS_BY, MEASURED, History, Span, read_pieces
 from scrimp.model.costs import CostGroups, PriceBook
-from scrimp.model.money import Money
 from scrimp.model.usage import MICRO, Period
+from scrimp.reports.advice import AdviceRules, advise
 from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, nothing, sums_of
 from scrimp.reports.periods import DAY_S, HOUR_S, bins, steps
 
@@ -50,6 +48,7 @@ class Ask:
     shares: BillShares = field(default_factory=BillShares)
     rules: ForecastRules = field(default_factory=ForecastRules)
     marks: Mapping[str, Marks] = field(default_factory=dict)
+    advising: AdviceRules = field(default_factory=AdviceRules)
 
     @classmethod
     def of(
@@ -103,7 +102,10 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a report shows, whatever its form. `covered` is the share of the time up to `at_s` that has rows."""
+    """All that a report shows, whatever its form.
+
+    `covered` is the share of the time up to `at_s` that has rows; `lacking` says, a line each, which advice could not be given.
+    """
 
     at_s: float
     ask: Ask
@@ -115,6 +117,7 @@ class Report:
     outlooks: tuple[Outlook, ...]
     savings: tuple[Realised, ...] = ()
     advice: tuple[Advice, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @property
     def period(self) -> Period:
@@ -131,12 +134,18 @@ def figures_report(history: History, ask: Ask, now_s: float, progress: Progress 
         figures = finished(_summed(history, ask, parts, now_s, progress or _quiet), question)
         units, totals = _units(history, figures, parts, now_s, ask)
         series = _series(history, ask.source, span, now_s)
-        opened = history.open_hours(now_s) if any(part.source == MEASURED for part in parts) else set()
+        measured = next((part for part in parts if part.source == MEASURED), None)
+        opened = set() if measured is None else history.open_hours(now_s)
     covered = _covered({hour // HOUR_S for hour, _ in series} | opened, span, now_s)
     outlooks = () if question.where else _outlooks(series, figures, ask, now_s)
     hours = covered * (min(now_s, span.to_s) - span.from_s) / HOUR_S
-    advice = _advice(figures, ask, hours)
-    return Report(now_s, ask, parts, covered, figures, units, totals, outlooks, advice=advice)
+    samples = None if question.where or measured is None else (history, measured.span)
+    advice, lacking = (
+        advise(figures, ask.marks, hours, samples, ask.advising) if ask.marks and hours > 0 else ((), ())
+    )
+    return Report(
+        now_s, ask, parts, covered, figures, units, totals, outlooks, advice=advice, lacking=lacking
+    )
 
 
 def summed_over(history: History, ask: Ask, now_s: float) -> Figures:
@@ -144,21 +153,6 @@ def summed_over(history: History, ask: Ask, now_s: float) -> Figures:
     span = Span(ask.question.period.start_s, ask.question.period.end_s)
     parts = chosen(history, ask.source, span, now_s)
     return finished(_summed(history, ask, parts, now_s, _quiet), ask.question)
-
-
-def _advice(figures: Figures, ask: Ask, hours: float) -> tuple[Advice, ...]:
-    """What stands idle or is overloaded, and what a smaller size would save; together never more than is spent."""
-    if not ask.marks or hours <= 0:
-        return ()
-    found = usage_advice(figures.pools, hours, ask.marks)
-    return tuple(
-        one
-        for currency in figures.currencies
-        for one in capped(
-            [each for each in found if each.saving_per_hour.currency == currency],
-            Money(sum(figures.total(currency)) / MICRO / hours, currency),
-        )
-    )
 
 
 def chosen(history: History, source: str, span: Span, now_s: float) -> tuple[Part, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from math import isfinite
+from textwrap import wrap
 
 from scrimp.costs import Realised
 from scrimp.model.costs import PARTS, CostGroups
@@ -34,6 +35,11 @@ def _lines(report: Report) -> Iterator[str]:
     if not report.figures.currencies:
         yield ""
         yield "no usage in this period"
+    elif report.lacking:
+        yield ""
+        yield "advice that cannot be given"
+        for line in report.lacking:
+            yield from wrap(line, WIDTH, initial_indent="  ", subsequent_indent="    ")
     for currency in report.figures.currencies:
         yield ""
         yield from _currency(report, currency)
@@ -126,8 +132,11 @@ def _advice(report: Report, currency: str) -> Iterator[str]:
     yield f"{'advice':<66}{'saves an hour':>14}"
     for one in found[:ROWS]:
         saves = small(one.saving_per_hour) if one.saving_per_hour.amount > 0 else ""
-        message = one.message if len(one.message) <= 65 else f"{one.message[:64]}…"
-        yield f"{message:<66}{saves:>14}"
+        first, *more = wrap(one.message, 65, subsequent_indent="  ")
+        yield f"{first:<66}{saves:>14}"
+        yield from more
+    if len(found) > ROWS:
+        yield f"and {len(found) - ROWS:,} more"
     yield "  each as a policy: --output json"
 
 

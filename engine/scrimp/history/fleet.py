@@ -1,0 +1,176 @@
+"""What the samples say of memory and of who runs where, for advice: peaks by block, and the fleet at its last tick.
+
+Both are reckoned by DuckDB, so that no more than a row per operation and block, or per target, comes out of any history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from scrimp.history.files import Folder
+from scrimp.history.hours import LOOK_BACK_S, NOT_RUNNING, Span
+from scrimp.history.query import Limits, connect, named, run, scan
+from scrimp.history.rows import MICRO
+from scrimp.model.usage import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPeaks:
+    """The highest memory of any job of an operation in each block that has samples of it, in bytes, oldest first.
+
+    `span_s` is from the first of these samples to the last; `limit_bytes` the largest limit of its jobs in the last block
+    that knows one, `None` if none does.
+    """
+
+    operation: str
+    peaks: Floats
+    span_s: float
+    limit_bytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetNode:
+    """A node at the last tick. `None` is not known; `price` is of an hour."""
+
+    name: str
+    pool: str
+    price: float | None
+    cores: float | None
+    memory_bytes: float | None
+    gpus: float | None
+    cpu_utilization: float | None
+    memory_utilization: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetJob:
+    """A job that ran on a node at the last tick. `None` is not known; memory is in bytes."""
+
+    name: str
+    node: str
+    operation: str
+    critical: bool
+    cores: float | None
+    cores_used: float | None
+    memory_limit: float | None
+    memory_used: float | None
+    gpus: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Who ran where."""
+
+    nodes: tuple[FleetNode, ...] = ()
+    jobs: tuple[FleetJob, ...] = ()
+
+
+NODE_NUMBERS = ("price_per_hour", "cores", "memory_bytes", "gpus", "cpu_utilization", "memory_utilization")
+JOB_NUMBERS = ("cores", "cores_used", "memory_limit", "memory_used", "gpus")
+
+
+def read_memory_peaks(
+    folder: Folder, span: Span, block_s: float, limits: Limits | None = None
+) -> tuple[MemoryPeaks, ...] | None:
+    """By operation; `None` where there are no samples of jobs at all, or none that could say so."""
+    files = folder.files("samples", "job", span.from_s, span.to_s)
+    if not files:
+        return None
+    with connect(folder.root, limits) as link:
+        there = _columns(link, files)
+        if not {"operation", "memory_used"} <= there:
+            return ()
+        alive = f"AND coalesce(state, '') NOT IN {NOT_RUNNING}" if "state" in there else ""
+        found = run(
+            link,
+            f"""SELECT operation, list(peak ORDER BY block), (max(last) - min(first)) / {MICRO},
+              arg_max(allowed, block) FILTER (allowed IS NOT NULL)
+            FROM (
+              SELECT CAST(operation AS VARCHAR) AS operation, epoch_us("at") // ? AS block,
+                max(CAST(memory_used AS DOUBLE)) AS peak, max({_number("memory_limit", there)}) AS allowed,
+                min(epoch_us("at")) AS first, max(epoch_us("at")) AS last
+              FROM {scan(files)} WHERE epoch_us("at") >= ? AND epoch_us("at") < ? AND operation <> '' {alive}
+              GROUP BY ALL HAVING peak IS NOT NULL
+            ) GROUP BY operation ORDER BY operation""",
+            [round(block_s * MICRO), *_micro(span)],
+        ).fetchall()
+    return tuple(
+        MemoryPeaks(str(name), np.array(peaks, dtype=np.float64), float(span_s), allowed)
+        for name, peaks, span_s, allowed in found
+    )
+
+
+def read_fleet(folder: Folder, span: Span, limits: Limits | None = None) -> Fleet:
+    """The nodes and jobs of the last tick in the span that has nodes.
+
+    What a source does not say at each tick is taken from the last quarter of an hour.
+    """
+    nodes, jobs = (folder.files("samples", kind, span.from_s, span.to_s) for kind in ("node", "job"))
+    if not nodes:
+        return Fleet()
+    with connect(folder.root, limits) as link:
+        (last,) = run(
+            link,
+            f'SELECT max(epoch_us("at")) FROM {scan(nodes)} WHERE epoch_us("at") >= ? AND epoch_us("at") < ?',
+            _micro(span),
+        ).fetchall()[0]
+        if last is None:
+            return Fleet()
+        found = _at(link, nodes, int(last), ("state", "group"), NODE_NUMBERS)
+        machines = [
+            FleetNode(name, group, *numbers)
+            for name, state, group, *numbers in found
+            if state not in NOT_RUNNING
+        ]
+        found = _at(link, jobs, int(last), ("state", "node", "operation", "critical"), JOB_NUMBERS)
+    work = [
+        FleetJob(name, node, operation, critical == "true", *numbers)
+        for name, state, node, operation, critical, *numbers in found
+        if node and state not in NOT_RUNNING
+    ]
+    return Fleet(tuple(machines), tuple(work))
+
+
+def _at(
+    link: duckdb.DuckDBPyConnection,
+    files: Sequence[Path],
+    last: int,
+    texts: Sequence[str],
+    numbers: Sequence[str],
+) -> list[Any]:
+    """Name, texts and numbers of the rows that the last tick has."""
+    if not files:
+        return []
+    there = _columns(link, files)
+    columns = [
+        *(_latest(f"CAST({named(one)} AS VARCHAR)", "''", there, one) for one in texts),
+        *(_latest(f"CAST({named(one)} AS DOUBLE)", "NULL::DOUBLE", there, one) for one in numbers),
+    ]
+    return run(
+        link,
+        f"""SELECT CAST(name AS VARCHAR) AS name, {", ".join(columns)} FROM {scan(files)}
+        WHERE epoch_us("at") > ? AND epoch_us("at") <= ? GROUP BY name HAVING max(epoch_us("at")) = ? ORDER BY 1""",
+        [last - round(LOOK_BACK_S * MICRO), last, last],
+    ).fetchall()
+
+
+def _latest(column: str, otherwise: str, there: set[str], name: str) -> str:
+    if name not in there:
+        return otherwise
+    return f'coalesce(arg_max({column}, "at") FILTER ({column} IS NOT NULL), {otherwise})'
+
+
+def _number(name: str, there: set[str]) -> str:
+    return f"CAST({named(name)} AS DOUBLE)" if name in there else "NULL::DOUBLE"
+
+
+def _columns(link: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> set[str]:
+    return {row[0] for row in run(link, f"DESCRIBE SELECT * FROM {scan(files)}").fetchall()}
+
+
+def _micro(span: Span) -> tuple[int, int]:
+    return round(span.from_s * MICRO), round(span.to_s * MICRO)
