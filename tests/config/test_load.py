@@ -110,3 +110,24 @@ def test_an_empty_file_is_the_defaults() -> None:
 def test_a_near_miss_is_named() -> None:
     _, diagnostics = parse_config(Source("s", "polices: a\n"), Path(), {})
     assert "did you mean `policies`?" in render_text(diagnostics, colour=False)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "expected"),
+    [
+        ("{}", (0.15, 86_400.0, 7 * 86_400.0)),
+        ("{unit_cost: 20%}", (0.2, 86_400.0, 7 * 86_400.0)),
+        ("{unit_cost_over: 6h, unit_cost_against: 14d}", (0.15, 6 * 3600.0, 14 * 86_400.0)),
+    ],
+)
+def test_the_rise_of_the_cost_per_item_that_alerts(alerts: str, expected: tuple[float, ...]) -> None:
+    config, _ = parse(f"budgets:\n  b: {{limit: 1, alerts: {alerts}}}\n")
+    assert config is not None
+    (one,) = config.budgets
+    assert (one.unit_cost, one.unit_cost_over_s, one.unit_cost_against_s) == expected
+
+
+def test_a_rise_is_a_share() -> None:
+    config, found = parse("budgets:\n  b: {limit: 1, alerts: {unit_cost: 0.15}}\n")
+    assert config is None
+    assert [code for code, *_ in found] == ["SCR403"]

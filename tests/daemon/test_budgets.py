@@ -3,16 +3,20 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from tests.reports.usage import DAY_S, HOUR_S, START_S, history, node_hour
 
 from scrimp.api import Services
 from scrimp.config import BudgetSettings
+from scrimp.costs import UnitCost, unit_cost_change
 from scrimp.daemon.budget_alerts import MEMORY, BudgetWatch
 from scrimp.daemon.budgets import BudgetBook, BudgetCollector
-from scrimp.history import History
+from scrimp.history import History, Part, day_of
 from scrimp.model.decision import Mode
+from scrimp.model.money import Money
 from scrimp.model.usage import MICRO, UsageRow
 from scrimp.reports import Ask, Question, bins, make_report, period_at
 from scrimp.store import Store, open_store, read_records
@@ -150,3 +154,88 @@ def test_a_capped_run_says_what_it_would_send_and_sends_nothing(tmp_path: Path) 
     assert all(one.startswith("would alert: ") for one in said)
     assert len(said) == len(set(said))
     assert alerts(tmp_path) == []
+
+
+def items(made: History, start_s: int, hours: int, quantity: float, operation: str = "mel") -> None:
+    """So many samples in each hour, by job `j` of team `audio`."""
+    folder = made.folder
+    for day in range(0, hours, 24):
+        times = [start_s + hour * HOUR_S for hour in range(day, min(hours, day + 24))]
+        folder.write(
+            Part("work", "measured", day_of(times[0])),
+            pa.table(
+                {
+                    "start_s": times,
+                    "end_s": [at + HOUR_S for at in times],
+                    **{
+                        name: [text] * len(times)
+                        for name, text in {
+                            "job": "j",
+                            "operation": operation,
+                            "team": "audio",
+                            "unit": "samples",
+                        }.items()
+                    },
+                    "quantity": [quantity] * len(times),
+                }
+            ),
+        )
+
+
+def dearer(root: Path, days: int, after: float) -> History:
+    """A fleet at the same cost until `NOW_S`, whose items an hour go from 100 to `after` on the last day."""
+    made = history(root, [row for row in rows(50) if row.start_s >= NOW_S - days * DAY_S])
+    items(made, int(NOW_S) - days * DAY_S, (days - 1) * 24, 100.0)
+    items(made, int(NOW_S) - DAY_S, 24, after)
+    return made
+
+
+LOOK_S = NOW_S + 700.0  # the last hour is rolled up for certain
+
+
+@pytest.mark.parametrize(
+    ("days", "after", "settings", "change"),
+    [
+        (8, 80.0, {}, 0.25),
+        (8, 100.0, {}, 0.0),
+        (8, 125.0, {}, -0.2),
+        (7, 80.0, {}, None),
+        (8, 80.0, {"where": {"team": ("audio",)}}, 0.25),
+        (8, 80.0, {"where": {"operation": ("mel",)}}, 0.25),
+        (8, 80.0, {"where": {"operation": ("mfcc",)}}, None),
+        (8, 80.0, {"where": {"pool": ("train",)}}, None),
+        (8, 80.0, {"where": {"team": ("audio",)}, "label": "group"}, None),
+        (5, 80.0, {"unit_cost_against_s": 2.0 * DAY_S, "unit_cost_over_s": 2.0 * DAY_S}, 1 / 0.9 - 1),
+        (8, 0.0, {}, None),
+    ],
+)
+def test_the_cost_per_item_is_held_against_the_days_before(
+    tmp_path: Path, days: int, after: float, settings: dict[str, Any], change: float | None
+) -> None:
+    """Not known before the history has all of the days, nor where items cannot be told apart as the budget is."""
+    found = book(dearer(tmp_path, days, after), BudgetSettings("b", 1e6, **settings))
+    found.statuses(LOOK_S)
+    assert found.unit_cost_change("b") == (None if change is None else pytest.approx(change))
+
+
+@pytest.mark.parametrize(
+    ("after", "settings", "alerts_"),
+    [(80.0, {}, 1), (90.0, {}, 0), (90.0, {"unit_cost": 0.1}, 1), (80.0, {"unit_cost": 0.3}, 0)],
+)
+def test_a_rise_of_it_alerts_once_by_its_mark(
+    tmp_path: Path, after: float, settings: dict[str, Any], alerts_: int
+) -> None:
+    found = book(dearer(tmp_path, 8, after), BudgetSettings("b", 1e6, **settings))
+    said = told(found, tmp_path, [LOOK_S, LOOK_S + 120])
+    assert len([one for one in said if "cost per item rose by" in one]) == alerts_
+
+
+def test_doing_more_of_what_is_dear_is_no_rise() -> None:
+    def cost(name: str, amount: float, quantity: float) -> UnitCost:
+        return UnitCost((name,), "samples", 1.0, quantity, Money(amount, "USD"), Money(amount, "USD"))
+
+    before = [cost("cheap", 1.0, 90.0), cost("dear", 10.0, 10.0), cost("gone", 5.0, 1.0)]
+    assert unit_cost_change(before, [cost("cheap", 1.0, 10.0), cost("dear", 10.0, 90.0)], "samples") == 0.0
+    risen = [cost("cheap", 1.0, 10.0), cost("dear", 12.0, 5.0), cost("new", 99.0, 1.0)]
+    assert unit_cost_change(before, risen, "samples") == pytest.approx(10 / 60)
+    assert unit_cost_change([], risen, "samples") is None

@@ -191,6 +191,9 @@ def _budget(name: str, raw: Mapping[str, Any]) -> BudgetSettings:
         actual=tuple(_share(one) for one in alerts["actual"]) if "actual" in alerts else base.actual,
         forecast=_share(alerts["forecast"]) if "forecast" in alerts else base.forecast,
         burn=float(alerts.get("burn", base.burn)),
+        unit_cost=_share(alerts["unit_cost"]) if "unit_cost" in alerts else base.unit_cost,
+        unit_cost_over_s=_seconds(alerts, "unit_cost_over", base.unit_cost_over_s),
+        unit_cost_against_s=_seconds(alerts, "unit_cost_against", base.unit_cost_against_s),
         rearm=_share(alerts["rearm"]) if "rearm" in alerts else base.rearm,
     )
 
@@ -200,6 +203,11 @@ def _marks(raw: Mapping[str, Any], base: tuple[float, float]) -> tuple[float, fl
         _share(raw[key]) if key in raw else known for key, known in zip(("idle", "busy"), base, strict=True)
     )
     return idle, busy
+
+
+def _seconds(raw: Mapping[str, Any], key: str, base: float) -> float:
+    found = duration_s(_text(raw[key])) if key in raw else None
+    return base if found is None else found
 
 
 def _share(text: str) -> float:

@@ -59,7 +59,8 @@ class BudgetSettings:
     """One budget: `limit` in the configuration's currency for each period, of costs by dimensions (`where`).
 
     `label` names a label that stands for the dimension `team` in `where`. `actual`, `forecast` and `rearm` are shares of the
-    limit, `burn` a pace in units of the planned one. `to` is the webhook that is told.
+    limit, `burn` a pace in units of the planned one. `unit_cost` is a rise of the cost per item, over the last
+    `unit_cost_over_s`, against `unit_cost_against_s` before. `to` is the webhook that is told.
     """
 
     name: str
@@ -71,6 +72,9 @@ class BudgetSettings:
     actual: tuple[float, ...] = (0.5, 0.8, 1.0)
     forecast: float = 1.0
     burn: float = 3.0
+    unit_cost: float = 0.15
+    unit_cost_over_s: float = 86_400.0
+    unit_cost_against_s: float = 7 * 86_400.0
     rearm: float = 0.05
 
 

@@ -51,7 +51,7 @@ from scrimp.costs.repack import (
 from scrimp.costs.savings import Realised, SavingEntry, TargetHour, realised
 from scrimp.costs.sizing import MIB, Size, SizeRules, after_oom, block_peaks, size_for
 from scrimp.costs.split import BillShares, device_shares, split_costs
-from scrimp.costs.units import UnitCost, unit_costs
+from scrimp.costs.units import UnitCost, unit_cost_change, unit_costs
 
 __all__ = [
     "MIB",
@@ -118,6 +118,7 @@ __all__ = [
     "split_costs",
     "spot_advice",
     "trend",
+    "unit_cost_change",
     "unit_costs",
     "usage_advice",
 ]

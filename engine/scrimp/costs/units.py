@@ -47,6 +47,26 @@ def unit_costs(
     return tuple(found)
 
 
+def unit_cost_change(before: Sequence[UnitCost], after: Sequence[UnitCost], unit: str) -> float | None:
+    """By how much work became dearer: 0.15 is 15 % more for the same. `None` where nothing was done in both.
+
+    What was done after, at its cost, against the same at the cost before (Paasche 1874): doing more of what is dear is no
+    rise. Only groups that did some `unit` in both count; whoever has no cost before has no change.
+    """
+    known = {
+        (one.key, one.cost.currency): one.cost.amount / one.per
+        for one in before
+        if one.unit == unit and one.cost.amount > 0
+    }
+    was = now = 0.0
+    for one in after:
+        old = known.get((one.key, one.cost.currency))
+        if one.unit == unit and old is not None:
+            was += old * one.quantity
+            now += one.cost.amount / one.per * one.quantity
+    return now / was - 1 if was > 0 else None
+
+
 def _quantities(
     work: WorkTable, by: Sequence[str], periods: Sequence[Period]
 ) -> dict[tuple[str, ...], dict[str, float]]:

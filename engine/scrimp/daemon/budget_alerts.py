@@ -47,7 +47,12 @@ class BudgetWatch:
         """Give the alerts that are due by what the collector saw last; a line for each. Raises `StoreError`."""
         said: list[str] = []
         for settings, status in zip(self.book.settings, self.book.latest, strict=False):
-            due, after = budget_alerts(status, rules_of(settings), self._fired)
+            due, after = budget_alerts(
+                status,
+                rules_of(settings),
+                self._fired,
+                unit_cost_change=self.book.unit_cost_change(settings.name),
+            )
             said.extend([self._give(settings, status, one, now_s) for one in due])
             changed, self._fired = after != self._fired, after
             if changed and self.cap is Mode.ENFORCE:
@@ -119,6 +124,7 @@ def rules_of(settings: BudgetSettings) -> AlertRules:
         forecast_page=settings.forecast,
         forecast_note=settings.forecast,
         burn=settings.burn,
+        unit_cost=settings.unit_cost,
         rearm=settings.rearm,
     )
 

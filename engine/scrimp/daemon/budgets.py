@@ -18,22 +18,26 @@ from scrimp.costs import (
     BudgetStatus,
     ForecastRules,
     SpendSeries,
+    UnitCost,
     budget_status,
     calendar_period,
     spend_series,
     split_costs,
+    unit_cost_change,
+    unit_costs,
 )
-from scrimp.history import History, HistoryError, Span
+from scrimp.history import MEASURED, History, HistoryError, Span
 from scrimp.model.costs import CostTable, PriceBook
 from scrimp.model.money import Money
-from scrimp.model.usage import MICRO
-from scrimp.reports import chosen
+from scrimp.model.usage import MICRO, Period
+from scrimp.reports import chosen, groups_of
 
 FIELDS = ("limit", "spent", "used", "forecast", "forecast_low", "burn_rate", "days_left")
 HOUR_S = 3600
 BACK_S = 150 * 86_400  # of spend, for forecasts and their coverage
 CLOSED_S = 600.0  # after its end an hour is rolled up for certain
 FRESH_S = 60.0  # so long a look at the history is good enough
+ITEMS = "samples"  # what the cost per item is of
 
 
 @dataclass(slots=True)
@@ -53,6 +57,7 @@ class BudgetBook:
     history: History
     rules: ForecastRules = field(default_factory=ForecastRules)
     _spends: dict[str, _Spend] = field(default_factory=dict)
+    _changes: dict[str, tuple[int, float | None]] = field(default_factory=dict)
     _found: tuple[BudgetStatus, ...] = ()
     _looked_s: float = float("-inf")
 
@@ -60,6 +65,8 @@ class BudgetBook:
         """Where each budget stands, in the order of the configuration."""
         if not 0.0 <= now_s - self._looked_s < FRESH_S:
             self._found = tuple(self._status(one, now_s) for one in self.settings)
+            for one in self.settings:
+                self._look_at_items(one, now_s)
             self._looked_s = now_s
         return self._found
 
@@ -67,6 +74,33 @@ class BudgetBook:
     def latest(self) -> tuple[BudgetStatus, ...]:
         """What the last look found; nothing is read."""
         return self._found
+
+    def unit_cost_change(self, name: str) -> float | None:
+        """The rise of a budget's cost per item that the last look found; `None` is not known. Nothing is read."""
+        return self._changes.get(name, (0, None))[1]
+
+    def _look_at_items(self, one: BudgetSettings, now_s: float) -> None:
+        """Once an hour: what whole hours of late cost per item, against those before them."""
+        closed = int((now_s - CLOSED_S) // HOUR_S) * HOUR_S
+        if self._changes.get(one.name, (-1, None))[0] == closed:
+            return
+        over, against = (
+            max(1, round(each / HOUR_S)) * HOUR_S for each in (one.unit_cost_over_s, one.unit_cost_against_s)
+        )
+        begin_s = self.history.begin_s(now_s)
+        change = None
+        if begin_s is not None and begin_s <= closed - over - against:
+            before = self._items(one, Period(closed - over - against, closed - over), now_s)
+            change = unit_cost_change(before, self._items(one, Period(closed - over, closed), now_s), ITEMS)
+        self._changes[one.name] = closed, change
+
+    def _items(self, one: BudgetSettings, span: Period, now_s: float) -> Sequence[UnitCost]:
+        """Cost per item by operation, of what the budget is of. What was made under a label is not known."""
+        if one.label or one.where.keys() - {"operation", "team", "job"}:
+            return ()
+        by = ("operation", *(name for name in ("team", "job") if name in one.where))
+        costs = groups_of(self.history, span, one.where, by, now_s)
+        return unit_costs(costs, self.history.work(MEASURED, Span(span.start_s, span.end_s), now_s), per={})
 
     def _status(self, one: BudgetSettings, now_s: float) -> BudgetStatus:
         budget = budget_of(one, self.history.currency)
