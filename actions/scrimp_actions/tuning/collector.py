@@ -38,7 +38,7 @@ from scrimp_actions.tuning.session import (
 
 FIELDS = ("batch_size_best", "batch_size_next", "efficiency_gap", "batch_bound")
 FRESH_S = 10.0
-CARE = Care(max_growth=4.0, max_looks=2, interval=0.10)
+CARE = Care(max_growth=2.0, max_looks=2, interval=0.10)
 
 
 def folder(services: Services) -> Notebook:

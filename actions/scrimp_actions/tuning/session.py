@@ -17,7 +17,8 @@ from scrimp_actions.tuning.history import Observation, Point, Setting, Workload,
 from scrimp_actions.tuning.retune import Ground, Retune, RetuneRules, order, see
 from scrimp_actions.tuning.search import propose
 
-SAFETY = 1.1  # of a measured latency, before it is reckoned up to a size that was not measured
+SAFETY = 1.5  # on a measured latency, before it is reckoned up to a size that was not measured: real traffic waits for it
+SLOWER = 0.05  # in logs: by so much a larger size has to fall behind before none beyond it is tried
 FULL = 0.9  # of the batch size on average: below, the work that comes in is the limit, not the batch
 
 
@@ -84,19 +85,24 @@ def study(session: Session, wish: Wish, care: Care, now_s: float) -> Proposal:
 
 
 def _safe_batch(session: Session, goal: Goal) -> int | None:
-    """The largest batch that holds the latency bound even if it takes as long per item as one that was looked at.
+    """The largest batch to try under a latency bound; real traffic waits for a trial, so that no probe may break it to learn.
 
-    Real traffic waits for a trial, so that a probe must not break the bound to learn that it does.
+    It has to hold the bound with some reserve even if it takes as long per item as one that was looked at; and beyond the
+    largest of those only where that one was not slower than the best below it.
     """
     if goal.max_latency_s is None:
         return goal.max_batch
-    tails = {
-        setting.batch: exp(point.period + point.tail)
-        for setting, point in session.points.items()
-        if point.weight > 0
-    }
-    reach = [int(batch * goal.max_latency_s / (tail_s * SAFETY)) for batch, tail_s in tails.items()]
+    seen = {setting.batch: point for setting, point in session.points.items() if point.weight > 0}
+    reach = [
+        int(batch * goal.max_latency_s / (exp(point.period + point.tail) * SAFETY))
+        for batch, point in seen.items()
+    ]
     safe = max([one for one in reach if one > 0], default=1)
+    if len(seen) > 1:
+        most = max(seen)
+        rates = {batch: log(batch) - point.period for batch, point in seen.items()}
+        if rates[most] < max(rates.values()) - SLOWER:
+            safe = min(safe, most)
     return safe if goal.max_batch is None else min(safe, goal.max_batch)
 
 
