@@ -139,10 +139,10 @@ def test_too_little_to_go_by_is_a_lower_bound_with_its_confidence(tmp_path: Path
 )
 def test_what_lacks_is_told_in_a_line(tmp_path: Path, jobs, line) -> None:
     found = report(tmp_path, days=1, **jobs)
-    assert found.lacking == (line,)
+    assert [one for one in found.lacking if one.startswith("sizes")] == [line]
     assert line in text(found)
     assert line in page(found)
-    assert document(found)["advice_lacking"] == [line]
+    assert line in document(found)["advice_lacking"]
     assert not [one for one in found.advice if one.kind == "size"]
 
 

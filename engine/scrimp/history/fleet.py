@@ -48,12 +48,14 @@ class FleetNode:
 
 @dataclass(frozen=True, slots=True)
 class FleetJob:
-    """A job that ran on a node at the last tick. `None` is not known; memory is in bytes."""
+    """A job that ran at the last tick, on a node or in a group ("" where not known). `None` is not known; memory is in bytes."""
 
     name: str
     node: str
+    group: str
     operation: str
     critical: bool
+    checkpointable: bool
     cores: float | None
     cores_used: float | None
     memory_limit: float | None
@@ -70,6 +72,7 @@ class Fleet:
 
 
 NODE_NUMBERS = ("price_per_hour", "cores", "memory_bytes", "gpus", "cpu_utilization", "memory_utilization")
+JOB_TEXTS = ("state", "node", "group", "operation", "critical", "checkpointable")
 JOB_NUMBERS = ("cores", "cores_used", "memory_limit", "memory_used", "gpus")
 
 
@@ -105,34 +108,57 @@ def read_memory_peaks(
 
 
 def read_fleet(folder: Folder, span: Span, limits: Limits | None = None) -> Fleet:
-    """The nodes and jobs of the last tick in the span that has nodes.
+    """The nodes and jobs of the last tick in the span.
 
     What a source does not say at each tick is taken from the last quarter of an hour.
     """
     nodes, jobs = (folder.files("samples", kind, span.from_s, span.to_s) for kind in ("node", "job"))
-    if not nodes:
-        return Fleet()
     with connect(folder.root, limits) as link:
-        (last,) = run(
-            link,
-            f'SELECT max(epoch_us("at")) FROM {scan(nodes)} WHERE epoch_us("at") >= ? AND epoch_us("at") < ?',
-            _micro(span),
-        ).fetchall()[0]
-        if last is None:
-            return Fleet()
-        found = _at(link, nodes, int(last), ("state", "group"), NODE_NUMBERS)
-        machines = [
+        last = max(_last_tick(link, files, span) for files in (nodes, jobs))
+        machines = _at(link, nodes, last, ("state", "group"), NODE_NUMBERS)
+        work = _at(link, jobs, last, JOB_TEXTS, JOB_NUMBERS)
+    return Fleet(
+        tuple(
             FleetNode(name, group, *numbers)
-            for name, state, group, *numbers in found
+            for name, state, group, *numbers in machines
             if state not in NOT_RUNNING
-        ]
-        found = _at(link, jobs, int(last), ("state", "node", "operation", "critical"), JOB_NUMBERS)
-    work = [
-        FleetJob(name, node, operation, critical == "true", *numbers)
-        for name, state, node, operation, critical, *numbers in found
-        if node and state not in NOT_RUNNING
-    ]
-    return Fleet(tuple(machines), tuple(work))
+        ),
+        tuple(
+            FleetJob(name, node, group, operation, critical == "true", checkpointable == "true", *numbers)
+            for name, state, node, group, operation, critical, checkpointable, *numbers in work
+            if state not in NOT_RUNNING
+        ),
+    )
+
+
+def _last_tick(link: duckdb.DuckDBPyConnection, files: Sequence[Path], span: Span) -> int:
+    """In microseconds since 1970; 0 where there is none."""
+    if not files:
+        return 0
+    sql = f'SELECT max(epoch_us("at")) FROM {scan(files)} WHERE epoch_us("at") >= ? AND epoch_us("at") < ?'
+    return int(run(link, sql, _micro(span)).fetchall()[0][0] or 0)
+
+
+def read_discounts(folder: Folder, span: Span, limits: Limits | None = None) -> dict[str, float]:
+    """By how much spot is cheaper than on demand, by instance type: the mean over the span and the zones, where known."""
+    files = folder.files("samples", "spot_market", span.from_s, span.to_s)
+    if not files:
+        return {}
+    with connect(folder.root, limits) as link:
+        there = _columns(link, files)
+        if "instance_type" not in there:
+            return {}
+        price, whole = _number("price_per_hour", there), _number("on_demand_price", there)
+        rows = run(
+            link,
+            f"""SELECT type, avg(discount) FROM (
+              SELECT CAST(instance_type AS VARCHAR) AS type,
+                avg(coalesce({_number("discount", there)}, 1 - {price} / nullif({whole}, 0))) AS discount
+              FROM {scan(files)} WHERE epoch_us("at") >= ? AND epoch_us("at") < ? GROUP BY 1, name
+            ) WHERE type <> '' AND discount IS NOT NULL GROUP BY type""",
+            _micro(span),
+        ).fetchall()
+    return {str(kind): float(discount) for kind, discount in rows}
 
 
 def _at(

@@ -11,7 +11,7 @@ from scrimp.api import SeriesBatch
 from scrimp.history.actions import Done, read_acts
 from scrimp.history.columns import extent_of, read_pieces, usage_of, with_currency, work_of
 from scrimp.history.files import Folder, HistoryError
-from scrimp.history.fleet import Fleet, MemoryPeaks, read_fleet, read_memory_peaks
+from scrimp.history.fleet import Fleet, MemoryPeaks, read_discounts, read_fleet, read_memory_peaks
 from scrimp.history.hours import Span
 from scrimp.history.keeper import HOUR_S, MEASURED, rolled_part, unrolled_hours
 from scrimp.history.query import Limits, arrow, connect, named, run, scan
@@ -128,9 +128,14 @@ class History:
             return read_memory_peaks(self.folder, span, block_s, self.limits)
 
     def fleet(self, span: Span) -> Fleet:
-        """The nodes at the last tick of the span, and the jobs that ran on them."""
+        """The nodes and the jobs of the last tick of the span."""
         with self.folder.reading():
             return read_fleet(self.folder, span, self.limits)
+
+    def discounts(self, span: Span) -> Mapping[str, float]:
+        """By how much spot is cheaper than on demand, by instance type, where the samples know."""
+        with self.folder.reading():
+            return read_discounts(self.folder, span, self.limits)
 
     def refill(
         self, now_s: float, windows: Mapping[tuple[str, str], float], *, deadline_s: float = 0.0

@@ -21,6 +21,7 @@ from scrimp.costs import (
     price_proposals,
     size_advice,
     size_for,
+    spot_advice,
     usage_advice,
 )
 from scrimp.history import Fleet, FleetJob, FleetNode, History, MemoryPeaks, Span
@@ -40,11 +41,20 @@ class AdviceRules:
     packing_max: int = 250_000
 
 
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A history whose samples of a span can be asked, and the discounts of spot by instance type in it."""
+
+    history: History
+    span: Span
+    discounts: Mapping[str, float]
+
+
 def advise(
     figures: Figures,
     marks: Mapping[str, Marks],
     hours: float,
-    samples: tuple[History, Span] | None,
+    samples: Samples | None,
     rules: AdviceRules,
 ) -> tuple[tuple[Advice, ...], tuple[str, ...]]:
     """The pieces, and what could not be told; together they save no more an hour than is spent. Raises `HistoryError`.
@@ -54,8 +64,11 @@ def advise(
     found = [*usage_advice(figures.pools, hours, marks)]
     lacking: tuple[str, ...] = ()
     if samples is not None:
-        sizes, lacking = _sizes(*samples, rules)
-        found.extend(sizes)
+        fleet = samples.history.fleet(samples.span)
+        sizes, lacking = _sizes(samples, fleet, rules)
+        spot, lacks = _spot(figures, hours, fleet, samples.discounts)
+        found.extend((*sizes, *spot))
+        lacking += lacks
     kept = [
         one
         for currency in figures.currencies
@@ -67,9 +80,29 @@ def advise(
     return tuple(kept), lacking
 
 
-def _sizes(history: History, span: Span, rules: AdviceRules) -> tuple[list[Advice], tuple[str, ...]]:
+def _spot(
+    figures: Figures, hours: float, fleet: Fleet, discounts: Mapping[str, float]
+) -> tuple[tuple[Advice, ...], tuple[str, ...]]:
+    """Pools on demand all of whose jobs can store their progress and may be paused."""
+    if not discounts:
+        return (), ("spot: not enough data: no discounts of spot markets in this period",)
+    places = {node.name: node.pool for node in fleet.nodes}
+    jobs: dict[str, list[FleetJob]] = {}
+    for job in fleet.jobs:
+        jobs.setdefault(job.group or places.get(job.node, ""), []).append(job)
+    tolerant = [
+        pool
+        for pool, mine in jobs.items()
+        if pool and all(job.checkpointable and not job.critical for job in mine)
+    ]
+    if not tolerant:
+        return (), ("spot: not enough data: no pool whose jobs all say that they are checkpointable",)
+    return spot_advice(figures.types, hours, discounts, tolerant), ()
+
+
+def _sizes(samples: Samples, fleet: Fleet, rules: AdviceRules) -> tuple[list[Advice], tuple[str, ...]]:
     """Memory of operations, from the block peaks of their jobs."""
-    seen = history.memory_peaks(span, rules.sizes.block_s)
+    seen = samples.history.memory_peaks(samples.span, rules.sizes.block_s)
     if not seen:
         why = "no samples of jobs in this period" if seen is None else "no job says operation and memory_used"
         return [], (f"sizes: not enough data: {why}",)
@@ -81,13 +114,13 @@ def _sizes(history: History, span: Span, rules: AdviceRules) -> tuple[list[Advic
         and (size := sizes[one.operation]) is not None
         and size.value < one.limit_bytes
     }
-    savings, lacking = _priced(history, span, smaller, rules)
+    savings, lacking = _priced(fleet, samples.history.currency, smaller, rules)
     found = [
         size_advice(
             one.operation,
             smaller[one.operation],
             one.limit_bytes or 0.0,
-            Money(savings.get(one.operation, 0) / MICRO, history.currency),
+            Money(savings.get(one.operation, 0) / MICRO, samples.history.currency),
         )
         for one in seen
         if one.operation in smaller
@@ -101,15 +134,14 @@ def _unlimited(seen: Sequence[MemoryPeaks]) -> tuple[str, ...]:
 
 
 def _priced(
-    history: History, span: Span, smaller: Mapping[str, Size], rules: AdviceRules
+    fleet: Fleet, currency: str, smaller: Mapping[str, Size], rules: AdviceRules
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """What the sizes that are sure free together, by operation, in millionths an hour."""
     sure = sorted(name for name, size in smaller.items() if size.enough)
     if not sure:
         return {}, ()
-    fleet = history.fleet(span)
     found, lacking = dict.fromkeys(sure, 0), []
-    for pool, nodes, jobs in pools_of(fleet, history.currency):
+    for pool, nodes, jobs in pools_of(fleet, currency):
         mine = [name for name in sure if any(job.operation == name for job in jobs)]
         orders = min(rules.orders_max, rules.packing_max // max(1, len(nodes) ** 2 * len(mine)))
         if not mine:

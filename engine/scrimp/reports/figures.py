@@ -16,6 +16,7 @@ from scrimp.model.usage import MICRO, NODE, Floats, Integers, Period, UsageTable
 
 BREAKDOWNS: Final = ("resource", "operation", "job", "team", "pool", "node", "policy")
 _FINE: Final = ("resource", "operation", "team", "pool", "policy")
+TYPES: Final = ("pool", "instance_type", "purchase_option")
 _SINGLE: Final = tuple(name for name in BREAKDOWNS if name not in _FINE)
 
 
@@ -23,7 +24,7 @@ _SINGLE: Final = tuple(name for name in BREAKDOWNS if name not in _FINE)
 class Question:
     """What is asked: rows of `period` whose dimensions have one of the texts in `where`; sums over time by `bins`.
 
-    `by` are dimensions that are wanted beside the usual `BREAKDOWNS`, alone or together.
+    `by` are dimensions that are wanted beside the usual `BREAKDOWNS`, alone or together; `types` asks for sums by `TYPES` too.
     """
 
     period: Period
@@ -31,6 +32,7 @@ class Question:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     by: tuple[str, ...] = ()
     breakdowns: tuple[str, ...] = BREAKDOWNS
+    types: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Figures:
     breakdowns: Mapping[str, CostGroups]
     over_time: CostGroups
     pools: CostGroups
+    types: CostGroups
     asked: CostGroups
     doubts: Mapping[str, Doubt]
     rows: int
@@ -87,6 +90,7 @@ class Sums:
 
     fine: CostGroups
     single: Mapping[str, CostGroups]
+    types: CostGroups
     asked: CostGroups
     doubts: Mapping[str, Doubt]
     rows: int
@@ -110,7 +114,8 @@ def sums_of(usage: UsageTable, question: Question, book: PriceBook, shares: Bill
         name: group_costs(costs, (name,)) for name in _SINGLE if name in question.breakdowns
     }
     asked = group_costs(costs, question.by) if question.by else nothing(())
-    return Sums(fine, single, asked, _doubts(costs), len(costs))
+    types = group_costs(costs, TYPES) if question.types else nothing(TYPES)
+    return Sums(fine, single, types, asked, _doubts(costs), len(costs))
 
 
 def added(found: Iterable[Sums]) -> Sums:
@@ -122,7 +127,7 @@ def added(found: Iterable[Sums]) -> Sums:
         if len(waiting) >= _TOGETHER:
             total, waiting = _together([*([total] if total else []), *waiting]), []
     every = [*([total] if total else []), *waiting]
-    return _together(every) if every else Sums(nothing(()), {}, nothing(()), {}, 0)
+    return _together(every) if every else Sums(nothing(()), {}, nothing(TYPES), nothing(()), {}, 0)
 
 
 _TOGETHER: Final = 8
@@ -136,6 +141,7 @@ def _together(sums: Sequence[Sums]) -> Sums:
     return Sums(
         merge_groups(one.fine for one in sums),
         {name: merge_groups(one.single[name] for one in sums) for name in sums[0].single},
+        merge_groups(one.types for one in sums),
         merge_groups(one.asked for one in sums),
         doubts,
         sum(one.rows for one in sums),
@@ -152,6 +158,7 @@ def finished(sums: Sums, question: Question) -> Figures:
         breakdowns,
         marginal(sums.fine, (PERIOD, "resource")),
         _pools(sums.fine),
+        sums.types,
         sums.asked,
         sums.doubts,
         sums.rows,

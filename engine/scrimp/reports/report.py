@@ -26,7 +26,7 @@ from scrimp.costs import (
 from scrimp.history import FOCUS_BY, MEASURED, History, Span, read_pieces
 from scrimp.model.costs import CostGroups, PriceBook
 from scrimp.model.usage import MICRO, Period
-from scrimp.reports.advice import AdviceRules, advise
+from scrimp.reports.advice import AdviceRules, Samples, advise
 from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, nothing, sums_of
 from scrimp.reports.periods import DAY_S, HOUR_S, bins, steps
 
@@ -131,17 +131,22 @@ def figures_report(history: History, ask: Ask, now_s: float, progress: Progress 
     span = Span(question.period.start_s, question.period.end_s)
     with history.folder.reading():
         parts = chosen(history, ask.source, span, now_s)
+        measured = next((part for part in parts if part.source == MEASURED), None)
+        samples = None if question.where or measured is None or not ask.marks else measured.span
+        discounts = history.discounts(samples) if samples is not None else {}
+        if discounts:
+            question = replace(question, types=True)
+            ask = replace(ask, question=question)
         figures = finished(_summed(history, ask, parts, now_s, progress or _quiet), question)
         units, totals = _units(history, figures, parts, now_s, ask)
         series = _series(history, ask.source, span, now_s)
-        measured = next((part for part in parts if part.source == MEASURED), None)
         opened = set() if measured is None else history.open_hours(now_s)
     covered = _covered({hour // HOUR_S for hour, _ in series} | opened, span, now_s)
     outlooks = () if question.where else _outlooks(series, figures, ask, now_s)
     hours = covered * (min(now_s, span.to_s) - span.from_s) / HOUR_S
-    samples = None if question.where or measured is None else (history, measured.span)
+    known = None if samples is None else Samples(history, samples, discounts)
     advice, lacking = (
-        advise(figures, ask.marks, hours, samples, ask.advising) if ask.marks and hours > 0 else ((), ())
+        advise(figures, ask.marks, hours, known, ask.advising) if ask.marks and hours > 0 else ((), ())
     )
     return Report(
         now_s, ask, parts, covered, figures, units, totals, outlooks, advice=advice, lacking=lacking
