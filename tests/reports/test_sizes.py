@@ -1,6 +1,7 @@
 """Sizes in reports: from block peaks of samples, worth the nodes that come free, and told where samples do not suffice."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.reports.usage import DAY_S, HOUR_S, START_S, history, node_hour, samp
 from scrimp.history import Span
 from scrimp.model.usage import MICRO, Period
 from scrimp.reports import Ask, Report, document, make_report, page, text
+from scrimp.reports.advice import AdviceRules
 
 GIB = float(1 << 30)
 NOVEMBER = Period(START_S, START_S + 30 * DAY_S, "2026-11")
@@ -32,6 +34,7 @@ def report(
     spend: float = 1.0,
     node: dict[str, Any] | None = None,
     where: dict[str, tuple[str, ...]] | None = None,
+    rules: AdviceRules | None = None,
     **jobs: dict[str, Any],
 ) -> Report:
     """Two nodes at a dollar an hour with a job each, in hourly ticks; `spend` is what each is billed."""
@@ -60,6 +63,8 @@ def report(
         },
     )
     ask = Ask.of(NOVEMBER, where=where, marks={"cpu": (0.0, 1.0)})
+    if rules is not None:
+        ask = replace(ask, advising=rules)
     return make_report(made, ask, START_S + days * DAY_S)
 
 
@@ -110,6 +115,15 @@ def test_what_is_no_job_keeps_its_room(tmp_path: Path) -> None:
     found = report(tmp_path, a=A, b=B, node={"memory_utilization": 44 / 64})
     assert size(found)[1] == 0.0
     found = report(tmp_path / "less", a=A, b=B, node={"memory_utilization": 41 / 64})
+    assert size(found)[1] == pytest.approx(1.0)
+
+
+def test_a_pool_that_takes_too_much_packing_is_told_and_not_priced(tmp_path: Path) -> None:
+    """Two nodes squared, once, for one operation: a bound of 4 lets it be packed, one of 3 does not."""
+    found = report(tmp_path, a=A, b=B, rules=AdviceRules(packing_max=3))
+    assert size(found)[1] == 0.0
+    assert "sizes: not priced in train: 2 nodes are too many to repack" in found.lacking
+    found = report(tmp_path / "four", a=A, b=B, rules=AdviceRules(packing_max=4))
     assert size(found)[1] == pytest.approx(1.0)
 
 
