@@ -217,6 +217,18 @@ class Lifetimes:
         column = total[:, phase]
         return float(column[low] + (place - low) * (column[low + 1] - column[low]))
 
+    @cached_property
+    def _down_s(self) -> NDArray[np.float64]:
+        """The mean seconds until up, of every phase: one step, and that of where it leads to."""
+        ups = self.prior.ups
+        stays = self.chain[ups:, ups:]
+        down = np.linalg.solve(np.eye(len(stays)) - stays, np.full(len(stays), self.step_s))
+        return np.concatenate([np.zeros(ups), down])
+
+    def expected_down_s(self, phase: int) -> float:
+        """The mean time until a pool in this phase is up; 0 in one that is up."""
+        return float(self._down_s[phase])
+
     def loss_per_h(self, phase: int) -> float:
         """The present hazard of losing a pool in a phase that is up."""
         lost = float(self.chain[phase, self.prior.ups :].sum())

@@ -2,7 +2,10 @@
 
 The value table of `deadline` is solved for the market as a whole at its usual price and life. A pool differs from
 that by two terms, which are added to its cost: the difference in price for as long as it is expected to last, and the
-changeover that a longer life saves (a shorter one costs). Moves between pools that both run are capped.
+changeover that a longer life saves (a shorter one costs). What is put off (by waiting, or on demand) begins later on
+the same pools: it is charged with the least of these terms, or with waiting for a better pool until that is expected
+back. A table that took the usual price and the longest life for granted later would wait for a pool that has both,
+and may not exist. Moves between pools that both run are capped.
 """
 
 from __future__ import annotations
@@ -114,25 +117,23 @@ def choose(
     slack = task.left_s - task.work_s
     costs = table.costs(task.left_s, slack, phases[1], task.warming_s)
     on_demand = costs.stay if task.mode is Mode.ON_DEMAND else costs.demand
-    options = [Option(Mode.ON_DEMAND, None, on_demand * demand)]
     on_spot, may_lose_a_tick = task.mode is Mode.SPOT, _safe(Mode.IDLE, task, rules)
-    if not on_spot and may_lose_a_tick:
-        options.append(Option(Mode.IDLE, None, costs.wait * demand))
     may_move = not on_spot or (task.warming_s <= 0 and _moves_left(task, rules, now_s) > 0)
     penalty = (rules.move_margin - 1.0) * max(0.0, costs.begin - costs.keep) if on_spot else 0.0
-    up = {name: offer for name, offer in offers.items() if offer.available}
-    lives = {name: outlook.pools[name].expected_up_s(phases[0][name], task.work_s) for name in up}
-    longest_s = max(lives.values(), default=0.0)
-    for name, offer in up.items():
-        extra = 0.0
-        if len(offers) > 1:
-            extra = _dearer_s(offer, lives[name], outlook, rules)
-            extra += (costs.begin - costs.keep) * _sooner(lives[name], longest_s, task, outlook)
+    terms = _Terms.of(task, offers, phases[0], outlook, rules, costs.begin - costs.keep)
+    options = [Option(Mode.ON_DEMAND, None, (on_demand + terms.least_s) * demand)]
+    if not on_spot and may_lose_a_tick:
+        waits = [costs.wait + terms.least_s]
+        for back_s, extra in terms.better:
+            waits.append(table.costs(task.left_s - back_s, slack - back_s, phases[1]).begin + extra)
+        options.append(Option(Mode.IDLE, None, min(waits) * demand))
+    for name, extra in terms.extra_s.items():
+        life_s = terms.lives_s[name]
         if on_spot and name == task.pool:
             if _safe(Mode.SPOT, task, rules):
-                options.append(Option(Mode.SPOT, name, (costs.keep + extra) * demand, lives[name]))
-        elif may_move and may_lose_a_tick and _affordable(offer, rules):
-            options.append(Option(Mode.SPOT, name, (costs.begin + extra + penalty) * demand, lives[name]))
+                options.append(Option(Mode.SPOT, name, (costs.keep + extra) * demand, life_s))
+        elif may_move and may_lose_a_tick and _affordable(offers[name], rules):
+            options.append(Option(Mode.SPOT, name, (costs.begin + extra + penalty) * demand, life_s))
     if on_spot and len(offers) == 1 and len(options) > 1:
         options = options[1:]  # a warm instance on the only pool makes progress at less than on demand
     ordered = tuple(sorted(options, key=lambda option: option.expected_cost))
@@ -140,6 +141,57 @@ def choose(
     return Choice(
         best, ordered, len(ordered) == 1, on_spot and best.mode is Mode.SPOT and best.pool != task.pool
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What sets the pools apart from the market as a whole, in seconds at the price on demand.
+
+    `lives_s` and `extra_s` are of the pools that are up. `least_s` is the least of those that may be begun and cost
+    less than on demand. `better` are the seconds until a pool that is down is expected back, and its extra then.
+    """
+
+    lives_s: Mapping[str, float]
+    extra_s: Mapping[str, float]
+    least_s: float
+    better: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        offers: Mapping[str, Offer],
+        phases: Mapping[str, int],
+        outlook: Outlook,
+        rules: ChoiceRules,
+        change_s: float,
+    ) -> _Terms:
+        """The terms at one moment; `change_s` is what one changeover costs. An only pool is the market: no extra."""
+        ups = [name for name, offer in offers.items() if offer.available]
+        lives = {name: outlook.pools[name].expected_up_s(phases[name], task.work_s) for name in ups}
+        if len(offers) == 1:
+            return cls(lives, dict.fromkeys(ups, 0.0), 0.0, ())
+        longest_s = max(lives.values(), default=0.0)
+
+        def extra_s(name: str, life_s: float) -> float:
+            sooner = _sooner(life_s, longest_s, task, outlook)
+            return _dearer_s(offers[name], life_s, outlook, rules) + change_s * sooner
+
+        extra = {name: extra_s(name, life_s) for name, life_s in lives.items()}
+        worth = [
+            name
+            for name, offer in offers.items()
+            if _affordable(offer, rules) and offer.price_per_hour < rules.on_demand_per_hour
+        ]
+        least_s = max(0.0, min((extra[name] for name in worth if name in extra), default=0.0))
+        better = []
+        for name in (name for name in worth if name not in extra):
+            pool = outlook.pools[name]
+            then_s = extra_s(name, pool.expected_up_s(pool.prior.phase(True, 0.0), task.work_s))
+            back_s = pool.expected_down_s(phases[name])
+            if then_s < least_s and back_s < task.left_s - task.work_s:
+                better.append((back_s, then_s))
+        return cls(lives, extra, least_s, tuple(better))
 
 
 def _dearer_s(offer: Offer, life_s: float, outlook: Outlook, rules: ChoiceRules) -> float:

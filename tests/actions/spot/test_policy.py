@@ -44,6 +44,54 @@ def test_the_way_back_from_on_demand() -> None:
     assert tight.best.mode is Mode.ON_DEMAND
 
 
+def flickering(gone_s: float) -> tuple[MarketMemory, dict[str, Offer], float]:
+    """A cheap pool that is up for an hour in two, gone for so long by now, and a dear one that is always up."""
+    memory, ticks = MarketMemory(Prior(), ("cheap", "dear")), 288 + int(gone_s // 600)
+    for k in range(ticks):
+        up = k < 288 and k % 12 < 6
+        offers = {"cheap": Offer(up, 0.6), "dear": Offer(True, 1.2)}
+        memory.observe(k * 600.0, offers)
+    return memory, offers, (ticks - 1) * 600.0
+
+
+@pytest.mark.parametrize("left_h", [10.0, 18.0])
+@pytest.mark.parametrize("mode", [Mode.IDLE, Mode.ON_DEMAND])
+def test_nobody_waits_for_a_pool_both_cheap_and_calm(mode: Mode, left_h: float) -> None:
+    """The cheap pool is never calm and the calm one never cheap: with both up, one of them is begun."""
+    memory, _, now_s = flickering(0.0)
+    offers, now_s = {"cheap": Offer(True, 0.6), "dear": Offer(True, 1.2)}, now_s + 600.0
+    memory.observe(now_s, offers)
+    assert (
+        ask(Task(mode, None, 8 * HOUR_S, left_h * HOUR_S, 0.0), offers, memory, now_s).best.pool is not None
+    )
+
+
+def test_no_spot_above_the_price_on_demand() -> None:
+    """What costs more than on demand is no reason to begin it: it is waited out, or the job runs on demand."""
+    memory, _, now_s = calm(("a", "b"))
+    offers = {"a": Offer(True, 6.0), "b": Offer(True, 6.1)}
+    for left_h in (9.0, 16.0):
+        task = Task(Mode.IDLE, None, 8 * HOUR_S, left_h * HOUR_S, 0.0)
+        assert ask(task, offers, memory, now_s).best.pool is None
+
+
+def test_a_cheaper_pool_is_waited_for_only_while_it_is_expected_back() -> None:
+    """Just gone, it is worth some slack; gone for a day, it is not. Nobody waits for it without slack."""
+    memory, offers, now_s = flickering(600.0)
+    rich, poor = (Task(Mode.IDLE, None, 8 * HOUR_S, left * HOUR_S, 0.0) for left in (18.0, 9.0))
+    assert ask(rich, offers, memory, now_s).best.mode is Mode.IDLE
+    assert ask(poor, offers, memory, now_s).best.pool == "dear"
+    memory, offers, now_s = flickering(24 * HOUR_S)
+    assert ask(rich, offers, memory, now_s).best.pool == "dear"
+
+
+def test_on_demand_is_no_way_to_wait_for_a_cheaper_pool() -> None:
+    """With little slack left, spot at twice the usual price is still cheaper than on demand until the usual is back."""
+    memory, offers, now_s = flickering(600.0)
+    tight = ask(Task(Mode.ON_DEMAND, None, 8 * HOUR_S, 9 * HOUR_S, 0.0), offers, memory, now_s)
+    assert tight.best.pool == "dear"
+
+
 def test_no_pool_above_the_cap() -> None:
     """`max_price` keeps a pool from being begun, not from being used up."""
     memory, offers, now_s = calm(("a",))

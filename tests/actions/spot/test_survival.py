@@ -31,6 +31,18 @@ def test_hazard_converges_to_the_true_rate() -> None:
     assert lifetimes.expected_up_s(2, 48 * HOUR_S) == pytest.approx(2 * HOUR_S, rel=0.25)
 
 
+def test_outages_last_as_long_as_they_did() -> None:
+    """A pool that returns with even odds at every look is back after two steps on average; one that is up is there."""
+    rng, states, up = Random(7), [], True
+    for _ in range(60 * 144):
+        states.append(up)
+        up = rng.random() > 0.5 / 6 if up else rng.random() < 0.5
+    prior = Prior(half_life_s=1e9)
+    lifetimes = fed(prior, states).lifetimes()
+    assert lifetimes.expected_down_s(prior.phase(False, 0.0)) == pytest.approx(1200.0, rel=0.25)
+    assert lifetimes.expected_down_s(prior.phase(True, 0.0)) == 0.0
+
+
 def test_without_data_the_prior_rules() -> None:
     """Nothing seen, nothing learnt: the rates are the prior's."""
     prior = Prior(caution=1.0)
