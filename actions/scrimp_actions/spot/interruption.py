@@ -183,7 +183,20 @@ class _Work:
         elif member.state in _LEAVING and not known and member.ends is not None:
             self.member = replace(member, notices=(*member.notices, event.action_s))
             if event.action_s is not None and ends.taken_s < member.ends.taken_s:
-                self.member = replace(self.member, ends=ends)
+                # What is open ends sooner, too: tried again, it would else be asked for beyond its new end.
+                last_s = {
+                    StepKind.STOP_WORK: ends.stop_s,
+                    StepKind.FINISH_BATCH: ends.drain_s,
+                    StepKind.DROP_BATCH: ends.checkpoint_s,
+                    StepKind.CHECKPOINT: ends.checkpoint_s,
+                    StepKind.RETURN_LEASES: ends.hand_over_s,
+                    StepKind.DEREGISTER: ends.hand_over_s,
+                }
+                hasty = (
+                    replace(step, by_s=min(step.by_s, last_s.get(step.kind, math.inf)))
+                    for step in member.open
+                )
+                self.member = replace(self.member, ends=ends, open=tuple(hasty))
 
     def dismissed(self, event: Dismiss) -> None:
         """Begin to leave for good; a replacement that was asked for and not got is asked for no more."""
