@@ -40,7 +40,7 @@ from spot_replay import Chooser, Greedy, Job, Market, UniformProgress, optimum, 
 WORK_S = 48 * 3600.0
 CHANGEOVER_S = 720.0
 FRACTIONS = (0.6, 0.7, 0.8, 0.9)
-SAVINGS_S = 12.0  # a quick run begins no other market after so long: the interruptions need the rest
+SAVINGS_S = 10.0  # a quick run begins no other market after so long: the interruptions need the rest
 QUIET_CHANGES = 3  # a job with no more changes ran in a quiet market
 
 

@@ -17,7 +17,7 @@ from scrimp_actions.spot.traces import Climate, generate_region
 from spot_storm import measure_storm
 
 INTERRUPTIONS = 10_000
-QUICK_S = 4.0
+QUICK_S = 2.0
 """So much of a quick run is spent on injecting interruptions."""
 
 
