@@ -7,7 +7,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -22,6 +22,7 @@ from scrimp.cli._plan_views import as_text
 from scrimp.cli._screen import show
 from scrimp.config import Config, Section
 from scrimp.daemon import Alarm, Daemon, Ticked, Told, Unloadable, compose
+from scrimp.model.decision import Verdict
 from scrimp.model.plan import Plan
 from scrimp.store import open_store, read_records, visit_store
 
@@ -173,7 +174,11 @@ class Story:
 def _conclude(state: Path, figures: Figures, plan: Plan, price: Money) -> ExitCode:
     """The next plan, the audit trail, whether it is sound, and what was measured."""
     click.echo("\nwhat the next tick would do")
-    click.echo(_indented(as_text(plan, 76)))
+    known = tuple(one for one in plan.withheld if one.verdict is not Verdict.UNKNOWN)
+    click.echo(_indented(as_text(replace(plan, withheld=known), 76)))
+    unknown = plan.counts()[Verdict.UNKNOWN]
+    if unknown:
+        click.echo(f"  {unknown} unknown: no source here, or too short a past (`scrimp plan` says which)")
     with visit_store(state, time.time) as visit:
         click.echo("\naudit trail")
         for record in read_records(visit.log):

@@ -18,6 +18,7 @@ from scrimp.model.plan import Plan
 MOST_DECISIONS = 6
 MOST_ACTS = 8
 QUIET = (Verdict.COOLING,)
+UNTOLD = (Verdict.UNKNOWN,)  # most of the library has no source on one machine
 MIB = 2**20
 
 
@@ -114,7 +115,7 @@ def _shown(value: float | None, form: str) -> str:
 
 def _worth_telling(plan: Plan) -> Iterator[Decision]:
     """What is about to happen or is held back; what merely cools down comes last."""
-    found = list(plan.decisions())
+    found = [one for one in plan.decisions() if one.verdict not in UNTOLD]
     yield from (one for one in found if one.verdict not in QUIET)
     yield from (one for one in found if one.verdict in QUIET)
 
