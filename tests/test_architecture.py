@@ -44,6 +44,17 @@ ON_TOP = ("daemon", "cli", "web", "lsp")  # these may import every room; nobody 
 # Third-party packages and the rooms that they are at home in.
 HOMES: dict[str, tuple[str, ...]] = {
     "lark": ("lang",),
+    "msgspec": (
+        "diagnostics",
+        "lang",
+        "model",
+        "functions",
+        "config",
+        "check",
+        "compile",
+        "simulate",
+        "reload",
+    ),
     "re2": ("check", "compile"),
     "numpy": (
         "model",

@@ -5,17 +5,19 @@ built-in providers are known without importing their modules, so that `scrimp ch
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from scrimp.api import ActionSpec, Collector, Provider, Services
+from scrimp.api import ActionSpec
 from scrimp.config import Config, Section
 from scrimp.config.catalogue import builtin_catalogue
 from scrimp.diagnostics import Diagnostic, Severity, did_you_mean
 from scrimp.model.catalogue import CURRENCY_DEFAULT, Catalogue
 from scrimp_actions.specs import SPECS
+
+if TYPE_CHECKING:
+    from scrimp.api import Collector, Provider, Services
 
 PROVIDERS = "scrimp.providers"
 COLLECTORS = "scrimp.collectors"
@@ -24,7 +26,7 @@ ALWAYS = ("local", "notify", "tuning")  # providers that need no section in `scr
 PROVIDER_METHODS = ("name", "handles", "plan", "revalidate", "apply", "probe")
 COLLECTOR_METHODS = ("name", "interval_s", "covers", "collect")
 
-T = TypeVar("T", Provider, Collector)
+T = TypeVar("T", "Provider", "Collector")
 Findings = tuple[Diagnostic, ...]
 
 
@@ -58,7 +60,7 @@ def load_actions() -> tuple[Mapping[str, ActionSpec], Findings]:
     return actions, tuple(findings)
 
 
-def build_providers(config: Config, services: Services) -> tuple[tuple[Provider, ...], Findings]:
+def build_providers(config: Config, services: "Services") -> "tuple[tuple[Provider, ...], Findings]":
     """The providers of `scrimp.yaml` in its order, which is the order in which they are asked; then those that need no section."""
     named = {section.type for section in config.providers}
     sections = (*config.providers, *(Section(name, name) for name in ALWAYS if name not in named))
@@ -71,8 +73,8 @@ def build_providers(config: Config, services: Services) -> tuple[tuple[Provider,
 
 
 def build_collectors(
-    config: Config, services: Services, catalogue: Catalogue
-) -> tuple[tuple[Collector, ...], Findings]:
+    config: Config, services: "Services", catalogue: Catalogue
+) -> "tuple[tuple[Collector, ...], Findings]":
     """The collectors of `scrimp.yaml` in its order; what they cover and the catalogue lacks is told as SCR503."""
 
     def options(section: Section) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _build(
     group: str,
     sections: Iterable[Section],
     options: Callable[[Section], dict[str, Any]],
-    services: Services,
+    services: "Services",
     needed: Sequence[str],
 ) -> tuple[tuple[T, ...], Findings]:
     points = _points(group)
@@ -123,7 +125,7 @@ def _build(
     return tuple(built.values()), tuple(findings)
 
 
-def _call(point: EntryPoint, options: Mapping[str, Any], services: Services) -> Any:
+def _call(point: EntryPoint, options: Mapping[str, Any], services: "Services") -> Any:
     return point.load()(options, services)
 
 
@@ -145,14 +147,16 @@ def _said(error: Exception) -> str:
 
 def _unneeded(point: EntryPoint, cause: str) -> Diagnostic:
     """A provider that is only installed is no reason to stop: a policy or section that needs it is an error of its own."""
-    return replace(_bad("provider", point.name, cause), severity=Severity.WARNING)
+    return _bad("provider", point.name, cause, severity=Severity.WARNING)
 
 
-def _bad(what: str, name: str, cause: str, hint: str = "") -> Diagnostic:
-    return Diagnostic("SCR406", f"{what} `{name}`: {cause}", hint=hint)
+def _bad(
+    what: str, name: str, cause: str, hint: str = "", *, severity: Severity = Severity.ERROR
+) -> Diagnostic:
+    return Diagnostic("SCR406", f"{what} `{name}`: {cause}", hint=hint, severity=severity)
 
 
-def _uncatalogued(collector: Collector, catalogue: Catalogue) -> list[Diagnostic]:
+def _uncatalogued(collector: "Collector", catalogue: Catalogue) -> list[Diagnostic]:
     found = []
     for kind, field in collector.covers():
         spec = catalogue.kinds.get(kind)

@@ -6,7 +6,8 @@ quarter of a million numbers for each target.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Diagnostic, Severity
 from scrimp.model.expression import (
@@ -27,8 +28,7 @@ from scrimp.model.expression import (
 from scrimp.model.policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
-class ClauseCost:
+class ClauseCost(Struct, frozen=True):
     """Of one clause (`target`, `when`, …): the distinct fields and windows it reads, and their samples, for each row."""
 
     policy: str

@@ -1,7 +1,8 @@
 """Expressions: names resolved, units checked, constants folded."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scrimp.check.calls import call
 from scrimp.check.fields import literal_type, reference
@@ -24,8 +25,7 @@ from scrimp.model.types import (
 )
 
 
-@dataclass(slots=True)
-class Names:
+class Names(Struct):
     """What a name may stand for: constants and parameters, and which of them were used.
 
     `broken` are those whose own value is wrong, and reported: what uses them is not reported again.

@@ -3,8 +3,9 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from scrimp.check.ranges import Range, range_of
 from scrimp.model.catalogue import Catalogue
@@ -30,8 +31,7 @@ _BRANCHES = 64  # alternatives of a condition that are looked at
 Term = Field | Window | Aggregate | Arithmetic | Apply
 
 
-@dataclass(slots=True)
-class Allowed:
+class Allowed(Struct):
     """What a term's value may still be: numbers between two bounds, or words."""
 
     low: float = -math.inf

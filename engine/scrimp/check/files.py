@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
+
+from msgspec.structs import replace
 
 from scrimp.check.expressions import Names, Typer
 from scrimp.check.hints import ONE_CURRENCY

@@ -1,7 +1,6 @@
 """Hours as text: `Mon-Fri 08:00-20:00 Europe/Berlin`, `Sat,Sun 00:00-24:00 UTC`, `daily 22:00-06:00 UTC`."""
 
 import re
-from zoneinfo import ZoneInfo, available_timezones
 
 from scrimp.check.hints import near
 from scrimp.model.policy import WeeklyHours
@@ -22,6 +21,8 @@ def parse_hours(text: str) -> WeeklyHours | str:
     start, end = int(found[2]) * 60 + int(found[3]), int(found[4]) * 60 + int(found[5])
     if start >= 24 * 60 or end > 24 * 60 or int(found[3]) > 59 or int(found[5]) > 59:
         return f"`{found[2]}:{found[3]}-{found[4]}:{found[5]}` are no hours of a day"
+    from zoneinfo import ZoneInfo, available_timezones  # noqa: PLC0415 - only where there are hours, for a fast start
+
     try:
         ZoneInfo(found[6])
     except (ValueError, OSError, KeyError):

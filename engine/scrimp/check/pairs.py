@@ -1,8 +1,9 @@
 """Two policies that can act on one target and aspect differently in one state, at one priority: with such a state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations, islice
+
+from msgspec import Struct
 
 from scrimp.check.facts import branches, facts_of, resolved, state_of
 from scrimp.check.report import Report
@@ -42,8 +43,7 @@ def check_overlaps(policies: Sequence[tuple[Policy, Report]], catalogue: Catalog
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
+class _Meaning(Struct, frozen=True):
     """What an act writes, and how: in no words of its author's."""
 
     writes: str | None

@@ -3,8 +3,9 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from scrimp.check.actions import check_action
 from scrimp.check.expressions import Names, Typer
@@ -36,7 +37,7 @@ from scrimp.model.policy import (
 from scrimp.model.types import BOOL
 
 _Clause = TypeVar("_Clause", bound=ast.Clause)
-_WORDS = {
+_WORDS: Mapping[type, str] = {
     ast.Text: "description",
     ast.Owner: "owner",
     ast.Mode: "mode",
@@ -55,8 +56,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What the policies of one file may refer to."""
 
     report: Report

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scrimp.model.catalogue import Catalogue
 from scrimp.model.expression import (
@@ -19,8 +20,7 @@ from scrimp.model.expression import (
 _SLACK = 1e-9  # of a computed bound: evaluation rounds, and no finding may rest on the last digit
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """All numbers from `low` to `high`, both included, in the canonical unit."""
 
     low: float = -math.inf

@@ -6,8 +6,9 @@ or silences nothing, is a finding itself.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Diagnostic, Severity, has_errors
 from scrimp.lang import ast
@@ -19,8 +20,7 @@ _FORM = re.compile(
 _EXAMPLE = "write `# scrimp: disable SCR301 until 2027-01-31 reason`"
 
 
-@dataclass(slots=True)
-class _Silence:
+class _Silence(Struct):
     comment: ast.Comment
     code: str
     first_line: int

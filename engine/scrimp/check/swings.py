@@ -8,8 +8,9 @@ while the first still cools, or if nothing cools at all.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations, islice, product
+
+from msgspec import Struct
 
 from scrimp.check.cost import operands_of
 from scrimp.check.facts import branches, constraints, facts_of, key_of, shown, state_of
@@ -33,8 +34,7 @@ _NOISE = 1e-9
 State = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
+class _Side(Struct, frozen=True):
     """A policy and its act that writes the field in question."""
 
     policy: Policy

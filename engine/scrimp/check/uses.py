@@ -1,8 +1,9 @@
 """What files of policies use from outside: a team's catalogue, calendars. Whoever has a disk hands in who reads them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from scrimp.check.report import Report
 from scrimp.diagnostics import Diagnostic, Source
@@ -29,8 +30,7 @@ class Uses(Protocol):
 _NO_DISK = "files cannot be used here"
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Struct, frozen=True):
     """The catalogue with all that is used, calendars by name, and the findings about used files themselves.
 
     It is not `whole` where a catalogue could not be used: names that policies rightly use are not in it then.

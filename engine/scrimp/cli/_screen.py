@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,6 +21,8 @@ def coloured(stream: TextIO) -> bool:
 
 def width() -> int:
     """The columns to write in; 80 where there is no terminal."""
+    import shutil  # noqa: PLC0415 - only where text is laid out, for a fast start
+
     return min(max(shutil.get_terminal_size((80, 24)).columns, NARROW), WIDE)
 
 

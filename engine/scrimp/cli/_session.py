@@ -1,11 +1,11 @@
 """The catalogue and the compiled policies for commands that decide."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from scrimp.cli._app import ExitCode
 from scrimp.cli._files import configuration
@@ -16,8 +16,7 @@ from scrimp.diagnostics import Diagnostic, has_errors
 from scrimp.model.catalogue import Catalogue
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """A folder's configuration and policies."""
 
     config: Config

@@ -1,7 +1,8 @@
 """A checked set of policies made ready to run over columns."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scrimp.compile.program import Graph, Node, windows_of
 from scrimp.model.catalogue import Catalogue
@@ -9,8 +10,7 @@ from scrimp.model.expression import Expression
 from scrimp.model.policy import ActionCall, CheckedSet, Policy
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CompiledPolicy:
+class CompiledPolicy(Struct, frozen=True, eq=False):
     """A policy with the nodes of its expressions; `position` is its place in the set.
 
     `nodes` has one entry per expression that the policy holds, by the expression's `id()`, which the checked set keeps alive.
@@ -25,8 +25,7 @@ class CompiledPolicy:
         return self.nodes[id(expression)]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PolicySet:
+class PolicySet(Struct, frozen=True, eq=False):
     """What `decide` runs.
 
     `windows` gives, per (kind, field), the longest window in seconds that any policy looks back over; whoever

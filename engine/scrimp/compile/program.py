@@ -5,10 +5,10 @@ kind whose rows it runs over and the policy's `stale` and `coverage`, which deci
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import re2
+from msgspec import Struct
 
 from scrimp.model.expression import (
     Aggregate,
@@ -27,8 +27,7 @@ from scrimp.model.expression import (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class Node(Struct, frozen=True, eq=False):
     """One computation over the rows of `kind`: `slot` is its number, `children` its operands in order.
 
     `stale_s` is `None` for three collection intervals. `pattern` is the compiled pattern of `matches`.

@@ -1,11 +1,11 @@
 """The catalogue's kinds: those built in, from the data file in `scrimp_schemas`, and a team's own. Actions are the plug-ins' part."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from msgspec.structs import replace
 
 from scrimp.diagnostics import Diagnostic, Source, Span, did_you_mean
 from scrimp.model.catalogue import CURRENCY_DEFAULT, Catalogue, FieldSpec, KindSpec
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 TYPES = ("bool", "string", "count", "ratio", "duration", "bytes", "money", "money/h", "count/s", "bytes/s")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
 _ON_ALL = {
     "name": FieldSpec("name", STRING, "What the row is called; unique within its kind."),
     "labels": FieldSpec("labels", LABELS, "Words that the team put on it, by key."),
@@ -26,7 +25,7 @@ _ON_ALL = {
 
 def builtin_catalogue(currency: str = CURRENCY_DEFAULT) -> Catalogue:
     """The built-in kinds without actions; fields of money are in `currency`."""
-    document: Mapping[str, Any] = yaml.load(text("catalogue.yaml"), Loader=_LOADER)  # noqa: S506 - a safe loader, and our own file
+    document: Mapping[str, Any] = json.loads(text("catalogue.json"))
     kinds = {name: _kind(name, kind, currency) for name, kind in document["kinds"].items()}
     return Catalogue(kinds, {}, currency)
 
@@ -50,7 +49,7 @@ def _field(name: str, field: Mapping[str, Any], currency: str) -> FieldSpec:
 def team_catalogue(source: Source, base: Catalogue) -> tuple[Catalogue | None, tuple[Diagnostic, ...]]:
     """`base` with the kinds and fields of a team's `catalog.yaml`; `None` if anything is wrong, all of it reported.
 
-    The form is that of the built-in data file: kinds by name, in each its fields. A kind that exists gains fields;
+    The shape is that of the built-in data file: kinds by name, in each its fields. A kind that exists gains fields;
     a field that exists cannot be given another meaning.
     """
     from scrimp.config.document import read_yaml  # noqa: PLC0415 - only where there is a file, for a fast start

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from scrimp.diagnostics import Diagnostic, Source, Span, did_you_mean
 from scrimp.model.decision import Mode
 from scrimp.model.quantities import duration_s, quantity
 from scrimp.model.types import BYTES
+from scrimp_schemas import text
 
 FILE_NAME = "scrimp.yaml"
 ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -70,7 +70,7 @@ def _validate(
 ) -> tuple[Diagnostic, ...]:
     import jsonschema  # noqa: PLC0415 - only where there is a file, for a fast start
 
-    schema = json.loads(files("scrimp_schemas").joinpath("config.schema.json").read_text("utf-8"))
+    schema = json.loads(text("config.schema.json"))
     found: list[Diagnostic] = []
     for error in jsonschema.Draft202012Validator(schema).iter_errors(value):
         path = tuple(error.absolute_path)

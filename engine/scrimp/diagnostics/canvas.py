@@ -2,7 +2,8 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scrimp.diagnostics.source import Source, Span
 
@@ -10,8 +11,7 @@ _TAB = 4
 _RESET = "\x1b[0m"
 
 
-@dataclass(frozen=True, slots=True)
-class Paint:
+class Paint(Struct, frozen=True):
     """Colours for a terminal, or none."""
 
     colour: bool
@@ -32,8 +32,7 @@ class Paint:
         return self._wrap("34", text)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(Struct, frozen=True):
     """Carets on one line, in columns of the screen; `main` for those of the finding itself."""
 
     start: int

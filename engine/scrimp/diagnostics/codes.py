@@ -6,11 +6,11 @@
 """
 
 import pkgutil
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """What every finding under a code has in common, as a short phrase in lower case."""
 
     title: str

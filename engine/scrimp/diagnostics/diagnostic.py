@@ -1,8 +1,9 @@
 """A finding about something that a user wrote: a value, never an exception."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from scrimp.diagnostics.source import Source, Span
 
@@ -14,16 +15,14 @@ class Severity(Enum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """A second place that matters to a finding, with a word about it."""
 
     span: Span
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding.
 
     `code` is a row of `codes.CODES`; `message` is one line in lower case with the user's words in

@@ -2,10 +2,12 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(Struct, frozen=True, order=True):
     """A half-open range `[start, end)` of character offsets in one `Source`."""
 
     start: int
@@ -16,8 +18,7 @@ class Span:
         return Span(min(self.start, other.start), max(self.end, other.end))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A position for people: line and column count from 1."""
 
     line: int
@@ -33,9 +34,10 @@ class Source:
     line_starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = [0]
-        starts.extend(at + 1 for at, char in enumerate(self.text) if char == "\n")
-        object.__setattr__(self, "line_starts", tuple(starts))
+        lines = self.text.split("\n")
+        object.__setattr__(
+            self, "line_starts", tuple(accumulate((len(one) + 1 for one in lines[:-1]), initial=0))
+        )
 
     def place(self, offset: int) -> Place:
         """The line and column of a character offset."""

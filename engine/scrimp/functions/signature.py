@@ -1,11 +1,11 @@
 """A function of the language as declared: its name, family, doc and examples. Kernels live with evaluation."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Function:
+
+class Function(Struct, frozen=True):
     """One function.
 
     `family`: `scalar` functions work on values, `window` functions on the samples of a field (`F(field) over D`), and

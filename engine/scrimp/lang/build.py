@@ -5,8 +5,9 @@ A function gets the rule's children (tokens, and nodes that were built before) a
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from scrimp.diagnostics import Span
 from scrimp.lang import ast

@@ -1,7 +1,8 @@
 """How deeply a node nests, measured without recursion."""
 
-from dataclasses import fields, is_dataclass
 from typing import Any
+
+from msgspec import Struct
 
 
 def too_deep(node: Any, limit: int) -> bool:
@@ -13,6 +14,6 @@ def too_deep(node: Any, limit: int) -> bool:
             return True
         if isinstance(one, tuple):
             waiting.extend((child, depth) for child in one)
-        elif is_dataclass(one):
-            waiting.extend((getattr(one, part.name), depth + 1) for part in fields(one))
+        elif isinstance(one, Struct):
+            waiting.extend((getattr(one, name), depth + 1) for name in one.__struct_fields__)
     return False

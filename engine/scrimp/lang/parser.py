@@ -4,8 +4,9 @@ A statement ends where the machine could stop and does not take the next token. 
 and skipped up to the next word that begins a statement, or its block's `}`; what stands beside it is kept.
 """
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Diagnostic, Label, Source, Span
 from scrimp.lang import ast
@@ -53,8 +54,7 @@ def _in_order(found: list[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(found, key=lambda one: one.span.start if one.span else 0))
 
 
-@dataclass(slots=True)
-class _Opened:
+class _Opened(Struct):
     """A `{` and, once known, the `}` that seems not to be its own."""
 
     brace: Token

@@ -9,9 +9,10 @@ while it is out of date.
 import hashlib
 import json
 import pkgutil
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 # The symbols that the parser starts from; `line` to `step` are the kinds of statement.
 STARTS = (
@@ -30,8 +31,7 @@ STARTS = (
 END = "$END"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One production: `origin` is the symbol it makes, `name` the builder that makes its node.
 
     `splice` marks Lark's helpers for `*`, whose children join their parent's; `passes` a rule that hands its only
@@ -45,8 +45,7 @@ class Rule:
     passes: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """The parser's tables: `states[s][symbol]` is a state to go to, or `-1 - r` to reduce by rule r."""
 
     states: tuple[dict[str, int], ...]

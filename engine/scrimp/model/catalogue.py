@@ -6,9 +6,11 @@ show the same `before`, `after` and saving without asking any provider.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scrimp.model.money import Money
 from scrimp.model.types import Type
@@ -16,8 +18,7 @@ from scrimp.model.types import Type
 CURRENCY_DEFAULT = "USD"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSpec:
+class FieldSpec(Struct, frozen=True):
     """One typed column of a kind. `minimum` and `maximum` are in the canonical unit; `None` is no bound.
 
     `per` names the field over whose members the value is a mean: the same work on half of them doubles it.
@@ -32,8 +33,7 @@ class FieldSpec:
     per: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KindSpec:
+class KindSpec(Struct, frozen=True):
     """A class of thing that policies look at. A `singleton` has one row, named as the kind."""
 
     name: str
@@ -51,8 +51,7 @@ class Direction(Enum):
     BY_SIGN = "by_sign"
 
 
-@dataclass(frozen=True, slots=True)
-class ParamSpec:
+class ParamSpec(Struct, frozen=True):
     """A parameter of an action. `types` are those it accepts; `choices` restrict a string."""
 
     name: str
@@ -63,8 +62,7 @@ class ParamSpec:
     many: bool = False  # a list of values: pools = ["a", "b"] is written as one string with commas
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(Struct, frozen=True):
     """Set a numeric field to `to`, or change it by `by` (a share or a number).
 
     `sign` -1 never raises the field, +1 never lowers it, 0 does either. The result is rounded up (the side that
@@ -82,8 +80,7 @@ class Resize:
     lowest: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(Struct, frozen=True):
     """Set a field to a constant, or to the value of the first of `from_fields` that is known.
 
     The saving per hour is `plus` minus `minus` (fields of money per hour), times `times_field` where it is named;
@@ -99,16 +96,14 @@ class Assign:
     times_field: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NoEffect:
+class NoEffect(Struct, frozen=True):
     """The action changes no field of the row."""
 
 
 Effect = Resize | Assign | NoEffect
 
 
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
+class ActionSpec(Struct, frozen=True):
     """An action as declared: what `check` verifies and what a plan shows.
 
     `kinds` empty means any kind. `writes` is the aspect that conflicts are found by; `None` never conflicts.
@@ -137,8 +132,7 @@ class ActionSpec:
         return self.effects.get(kind) or self.effects.get("*") or NoEffect()
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """All kinds and actions that a policy set may use, and the currency that fields of money are in."""
 
     kinds: Mapping[str, KindSpec]

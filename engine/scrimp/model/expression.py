@@ -4,8 +4,9 @@
 text of what the user wrote (the key under which values are shown), `span` where it stands.
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Span
 from scrimp.model.types import Type
@@ -16,8 +17,7 @@ CompareOp = Literal["==", "!=", "<", "<=", ">", ">=", "starts_with", "ends_with"
 AggregateFn = Literal["count", "sum", "avg", "min", "max", "any", "all"]
 
 
-@dataclass(frozen=True, slots=True)
-class Const:
+class Const(Struct, frozen=True):
     """A value known at compile time, numbers in canonical units."""
 
     type: Type
@@ -26,8 +26,7 @@ class Const:
     value: ScalarValue
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field of a row: of the target (`self`), of the aggregated kind (`inner`), or of the row named `row`.
 
     `name` is the field, or `labels.KEY`. `row` is set for `budget["audio"].used` and for the one row of a
@@ -43,8 +42,7 @@ class Field:
     row: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """`avg(field) over 15m`, `forecast(field, 2h) over 1d`: a function of the samples in (t - over_s, t]."""
 
     type: Type
@@ -56,8 +54,7 @@ class Window:
     horizon_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(Struct, frozen=True):
     """`count(job where E)`, `sum(job.cost_rate where E)`, `any(job where E)`: over the rows of another kind.
 
     `where` was taken apart: `joins` are its equalities between an inner and an outer expression, which select
@@ -76,8 +73,7 @@ class Aggregate:
     inner: "Expression | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Struct, frozen=True):
     """`left op right`, multiplied with `factor` (see `types.unit_factor`) for `*` and `/`."""
 
     type: Type
@@ -89,8 +85,7 @@ class Arithmetic:
     factor: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Struct, frozen=True):
     """A scalar function of `functions` (min, max, abs, floor, …)."""
 
     type: Type
@@ -100,8 +95,7 @@ class Apply:
     args: tuple["Expression", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """A comparison. For `starts_with`, `ends_with`, `contains` and `matches`, `right` is a `Const` string."""
 
     type: Type
@@ -112,8 +106,7 @@ class Compare:
     right: "Expression"
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(Struct, frozen=True):
     """`E in [a, b]`: the items are constants."""
 
     type: Type
@@ -123,8 +116,7 @@ class Membership:
     items: tuple[Const, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """Strong Kleene negation."""
 
     type: Type
@@ -133,8 +125,7 @@ class Not:
     operand: "Expression"
 
 
-@dataclass(frozen=True, slots=True)
-class Logic:
+class Logic(Struct, frozen=True):
     """Strong Kleene conjunction or disjunction of two operands or more."""
 
     type: Type
@@ -144,8 +135,7 @@ class Logic:
     operands: tuple["Expression", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IsKnown:
+class IsKnown(Struct, frozen=True):
     """`E is known`: never unknown itself."""
 
     type: Type
@@ -154,8 +144,7 @@ class IsKnown:
     operand: "Expression"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownElse:
+class KnownElse(Struct, frozen=True):
     """`known(E, else V)`."""
 
     type: Type

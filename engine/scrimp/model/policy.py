@@ -1,9 +1,10 @@
 """Policies after the checks: names resolved, defaults filled in, durations in seconds, percentages exact."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Source, Span
 from scrimp.model.catalogue import ActionSpec, Catalogue
@@ -19,8 +20,7 @@ STALE_DEFAULT_INTERVALS = 3.0
 APPROVAL_DEFAULT_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """An expression of type bool with its `for` and `tolerating`; `digest` changes when any of them does."""
 
     expression: Expression
@@ -29,8 +29,7 @@ class Condition:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class ActionCall:
+class ActionCall(Struct, frozen=True):
     """One action with its arguments as expressions over the target's row."""
 
     spec: ActionSpec
@@ -39,16 +38,14 @@ class ActionCall:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Cooldown:
+class Cooldown(Struct, frozen=True):
     """At most one act in `seconds` per `scope`."""
 
     seconds: float
     scope: ScopeWord
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """At most `amount` of `of` in `per_s`, counted per `scope` (an allowance counts all policies that use it).
 
     `amount` is a number of actions, a share of targets, or money per hour in the catalogue's currency.
@@ -61,16 +58,14 @@ class Limit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     """Limits that several policies share."""
 
     name: str
     limits: tuple[Limit, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WeeklyHours:
+class WeeklyHours(Struct, frozen=True):
     """`"Mon-Fri 08:00-20:00 Europe/Berlin"`: days 0 (Monday) to 6, minutes of the local day, half-open.
 
     Where `to_minute` <= `from_minute` the hours end on the following day.
@@ -83,8 +78,7 @@ class WeeklyHours:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
+class Calendar(Struct, frozen=True):
     """The time that the events of a calendar fill: half-open spans in epoch seconds, in order, none touching another."""
 
     name: str
@@ -96,16 +90,14 @@ class Calendar:
         return f'calendar "{self.name}"'
 
 
-@dataclass(frozen=True, slots=True)
-class During:
+class During(Struct, frozen=True):
     """`only during` or `never during` some hours, or the events of a calendar."""
 
     only: bool
     hours: WeeklyHours | Calendar
 
 
-@dataclass(frozen=True, slots=True)
-class Guards:
+class Guards(Struct, frozen=True):
     """A policy's guards, in the order in which they are asked."""
 
     ensure: tuple[Expression, ...] = ()
@@ -116,16 +108,14 @@ class Guards:
     limits: tuple[Limit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Blind:
+class Blind(Struct, frozen=True):
     """`unknown … after D do a()`."""
 
     after_s: float
     action: ActionCall
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """One policy, checked. `where` and the expressions of guards range over rows of `kind`.
 
     `stale_s` is `None` for the default of three collection intervals. `digest` is the policy's hash in the audit log.
@@ -156,8 +146,7 @@ class Policy:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     """A parameter with its bounds, for overrides in `scrimp.yaml`."""
 
     name: str
@@ -165,8 +154,7 @@ class Param:
     within: tuple[Const, Const] | None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedSet:
+class CheckedSet(Struct, frozen=True):
     """All policies of a folder, checked together against `catalogue`; `digest` names the set in audit records."""
 
     policies: tuple[Policy, ...]

@@ -1,45 +1,41 @@
 """Tests of policies after the checks: a virtual clock, rows, series, and what is expected when."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Source, Span
 from scrimp.model.expression import Const, Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(Struct, frozen=True):
     """One entry of a series: a value, missing (`None`), or `stale`: the last sample again, with its old time."""
 
     value: float | bool | str | None
     stale: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """An action that must be acted on, with the arguments that were written."""
 
     action: str
     args: Mapping[str, Const]
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedNothing:
+class ExpectedNothing(Struct, frozen=True):
     """Nothing acts; `because` is the blocker of at least one decision of the policy."""
 
     because: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedNo:
+class ExpectedNo(Struct, frozen=True):
     """No such action acts on a row where `where` is true."""
 
     action: str
     where: Expression | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedSaving:
+class ExpectedSaving(Struct, frozen=True):
     """The sum acted on at that tick."""
 
     op: str
@@ -49,8 +45,7 @@ class ExpectedSaving:
 Expectation = Expected | ExpectedNothing | ExpectedNo | ExpectedSaving
 
 
-@dataclass(frozen=True, slots=True)
-class Expecting:
+class Expecting(Struct, frozen=True):
     """An expectation at some seconds after the start, or (`None`) at every tick."""
 
     at_s: float | None
@@ -59,8 +54,7 @@ class Expecting:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedTest:
+class CheckedTest(Struct, frozen=True):
     """One test. `givens` hold constant values by field (`labels.KEY` too), `series` one entry per tick from the first."""
 
     policy: str

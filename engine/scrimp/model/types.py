@@ -5,8 +5,9 @@ apart. The canonical unit of a dimension is seconds and bytes; where money is in
 per hour is what people write and clouds quote: `$4.20/h` is 4.2. `unit_factor` bridges the two.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -20,8 +21,7 @@ class Base(Enum):
     NUMBER = "number"
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Struct, frozen=True):
     """The type of a value; the powers and `currency` are for numbers only."""
 
     base: Base

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from msgspec import Struct
 
 from scrimp.compile import PolicySet
 from scrimp.diagnostics import Diagnostic, Severity, Source
@@ -22,8 +23,7 @@ LOOK_EVERY_S = 60.0  # network and overlay file systems lose events
 DIFF_LINES = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """Names of policies that are new, gone, or differ."""
 
     added: tuple[str, ...] = ()
@@ -31,8 +31,7 @@ class Changes:
     changed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reloaded:
+class Reloaded(Struct, frozen=True):
     """A new set is in force. `diff` has the lines of the files that changed, `DIFF_LINES` at most."""
 
     policy_set: PolicySet
@@ -42,8 +41,7 @@ class Reloaded:
     diff: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """The files have errors: the set before stays in force."""
 
     diagnostics: tuple[Diagnostic, ...]

@@ -1,14 +1,13 @@
 """The commit that a folder's files came from."""
 
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 WAIT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """`dirty` if files of the folder differ from the commit, or are not in it."""
 
     id: str
@@ -27,6 +26,8 @@ def commit_of(path: Path) -> Commit | None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """What git says; `None` if it fails. It takes no lock, and asks nobody anything."""
+    import subprocess  # noqa: PLC0415 - only where something is loaded anew, for a fast start of `check`
+
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", "-C", str(folder), *arguments],

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+
+from msgspec import Struct
 
 from scrimp.check import Uses, check_files, without_consequences
 from scrimp.compile import PolicySet, compile_set
@@ -16,8 +17,7 @@ SUFFIX = ".scrimp"
 MAX_BYTES = 16 * 2**20  # of one file: what is larger is no policy, and is not read
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """`policy_set` is `None` if any error stands among the diagnostics. `sources` are the files that could be read."""
 
     policy_set: PolicySet | None

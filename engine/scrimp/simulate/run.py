@@ -4,6 +4,8 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from scrimp.compile import Graph, compile_set
 from scrimp.diagnostics import Source, Span
 from scrimp.evaluate import Frame, at, value_text
@@ -67,7 +69,7 @@ def run_test(test: CheckedTest, checked: CheckedSet, restart: Restart) -> Tested
     """Run one test: the policies of its policy's own file, as `enforce` unless they are off."""
     source = next(policy.source for policy in checked.policies if policy.name == test.policy)
     own = tuple(_enforced(policy) for policy in checked.policies if policy.source is source)
-    policies = compile_set(replace(checked, policies=own))
+    policies = compile_set(structs.replace(checked, policies=own))
     rings = SeriesRings()
     rings.want(policies.windows)
     world = World(test, checked.catalogue, rings)
@@ -99,7 +101,7 @@ def run_test(test: CheckedTest, checked: CheckedSet, restart: Restart) -> Tested
 
 
 def _enforced(policy: Policy) -> Policy:
-    return policy if policy.mode is Mode.OFF else replace(policy, mode=Mode.ENFORCE)
+    return policy if policy.mode is Mode.OFF else structs.replace(policy, mode=Mode.ENFORCE)
 
 
 def _first_of_each(failures: Sequence[Failure]) -> tuple[Failure, ...]:

@@ -1,8 +1,9 @@
 """Expressions, and the literals in them."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Span
 
@@ -10,8 +11,7 @@ Unit = Literal["count", "ratio", "duration", "bytes", "money", "money/h"]
 CompareOp = Literal["==", "!=", "<", "<=", ">", ">=", "starts_with", "ends_with", "contains", "matches"]
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Struct, frozen=True):
     """A number with a unit: `50%`, `2h30m`, `$4.20/h`, `16GiB`, `10_000`."""
 
     span: Span
@@ -21,24 +21,21 @@ class Quantity:
     currency: str | None = None  # ISO 4217, for money only
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A string literal; `value` is without its quotes and escapes."""
 
     span: Span
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """`true` or `false`."""
 
     span: Span
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Struct, frozen=True):
     """A name: `gpu_utilization`, `labels.tier`, `job.group`, `budget["audio"].used`, a const or a param.
 
     `row` is the string in brackets, after the first part.
@@ -49,8 +46,7 @@ class Ref:
     row: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """`max(2, size / 2)`, `avg(gpu_utilization) over 15m`, `count(job where job.critical)`."""
 
     span: Span
@@ -61,8 +57,7 @@ class Call:
     over: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownElse:
+class KnownElse(Struct, frozen=True):
     """`known(E, else V)`."""
 
     span: Span
@@ -70,24 +65,21 @@ class KnownElse:
     default: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
-class IsKnown:
+class IsKnown(Struct, frozen=True):
     """`E is known`."""
 
     span: Span
     operand: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
-class Negative:
+class Negative(Struct, frozen=True):
     """`-E`."""
 
     span: Span
     operand: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
+class Arithmetic(Struct, frozen=True):
     """`+ - * /`."""
 
     span: Span
@@ -96,8 +88,7 @@ class Arithmetic:
     right: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """A comparison of two values, or of a text with a pattern."""
 
     span: Span
@@ -107,8 +98,7 @@ class Compare:
     right: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(Struct, frozen=True):
     """`E in [a, b]`."""
 
     span: Span
@@ -116,16 +106,14 @@ class Membership:
     items: tuple["Expr", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """`not E`."""
 
     span: Span
     operand: "Expr"
 
 
-@dataclass(frozen=True, slots=True)
-class Logic:
+class Logic(Struct, frozen=True):
     """`a and b and c`, `a or b`: two operands or more, all under one operator."""
 
     span: Span

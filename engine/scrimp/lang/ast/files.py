@@ -1,7 +1,8 @@
 """What stands in a file beside policies and tests, and the file itself."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Source, Span
 from scrimp.lang.ast.expressions import Expr, Text
@@ -9,28 +10,24 @@ from scrimp.lang.ast.policies import Limit, Policy, Word
 from scrimp.lang.ast.tests import Test
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     span: Span
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     span: Span
     what: Literal["catalog", "calendar", "params"]
     path: Text
 
 
-@dataclass(frozen=True, slots=True)
-class Const:
+class Const(Struct, frozen=True):
     span: Span
     name: Word
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     """`param spare: money/h = $400/h within [$0/h, $2000/h]`; `type` is the text after the colon."""
 
     span: Span
@@ -40,8 +37,7 @@ class Param:
     within: tuple[Expr, Expr] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(Struct, frozen=True):
     span: Span
     name: Word
     limits: tuple[Limit, ...]
@@ -50,8 +46,7 @@ class Allowance:
 Item = Use | Const | Param | Allowance | Policy | Test
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(Struct, frozen=True):
     """A `#` comment with its text; `own_line` where nothing stands before it on its line."""
 
     span: Span
@@ -59,8 +54,7 @@ class Comment:
     own_line: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyFile:
+class PolicyFile(Struct, frozen=True):
     """One parsed file. `items` are those that parsed: a file with errors still yields the rest."""
 
     source: Source

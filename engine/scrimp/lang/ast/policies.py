@@ -1,7 +1,8 @@
 """Policies and their clauses."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Span
 from scrimp.lang.ast.expressions import Expr, Quantity, Text
@@ -11,16 +12,14 @@ ScopeWord = Literal["target", "policy", "owner", "fleet"]
 UnknownWord = Literal["hold", "skip", "freeze"]
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A name as written, where its place matters."""
 
     span: Span
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """`to = size / 2` in an action's parentheses."""
 
     span: Span
@@ -28,8 +27,7 @@ class Argument:
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class ActionCall:
+class ActionCall(Struct, frozen=True):
     """`scale_down(to = 4)`."""
 
     span: Span
@@ -37,8 +35,7 @@ class ActionCall:
     args: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """`for 10m tolerating 2m unknown`."""
 
     span: Span
@@ -46,59 +43,50 @@ class Hold:
     tolerating: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     span: Span
     value: Text
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(Struct, frozen=True):
     span: Span
     value: ModeWord
 
 
-@dataclass(frozen=True, slots=True)
-class Priority:
+class Priority(Struct, frozen=True):
     span: Span
     value: Quantity
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     span: Span
     kind: Word
     where: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     span: Span
     condition: Expr
     hold: Hold | None
 
 
-@dataclass(frozen=True, slots=True)
-class Do:
+class Do(Struct, frozen=True):
     span: Span
     actions: tuple[ActionCall, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OnFailure:
+class OnFailure(Struct, frozen=True):
     span: Span
     action: ActionCall
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(Struct, frozen=True):
     span: Span
     condition: Expr
     hold: Hold | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cooldown:
+class Cooldown(Struct, frozen=True):
     """One `30m per target` of a cooldown clause; a clause with several yields several."""
 
     span: Span
@@ -106,14 +94,12 @@ class Cooldown:
     scope: ScopeWord
 
 
-@dataclass(frozen=True, slots=True)
-class Cooldowns:
+class Cooldowns(Struct, frozen=True):
     span: Span
     entries: tuple[Cooldown, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """`unknown hold`, `unknown hold after 10m do scale_up(by = 1)`."""
 
     span: Span
@@ -122,33 +108,28 @@ class Unknown:
     action: ActionCall | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(Struct, frozen=True):
     span: Span
     after: Quantity
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True):
     span: Span
     value: Quantity
 
 
-@dataclass(frozen=True, slots=True)
-class UsesAllowance:
+class UsesAllowance(Struct, frozen=True):
     span: Span
     name: Word
 
 
-@dataclass(frozen=True, slots=True)
-class Approvers:
+class Approvers(Struct, frozen=True):
     span: Span
     names: tuple[Text, ...]
     within: Quantity | None
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """`limit 3 actions per 1h`, `limit 10% of targets per 1h per owner`, `limit $300/h of capacity per 1h`."""
 
     span: Span
@@ -158,32 +139,27 @@ class Limit:
     scope: ScopeWord | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ensure:
+class Ensure(Struct, frozen=True):
     span: Span
     condition: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     span: Span
     condition: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(Struct, frozen=True):
     span: Span
     least: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Payback:
+class Payback(Struct, frozen=True):
     span: Span
     within: Quantity
 
 
-@dataclass(frozen=True, slots=True)
-class During:
+class During(Struct, frozen=True):
     """`only during "Mon-Fri 08:00-20:00 Europe/Berlin"`, `never during calendar "freeze"`."""
 
     span: Span
@@ -195,8 +171,7 @@ class During:
 GuardEntry = Limit | Ensure | Halt | Save | Payback | During
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Struct, frozen=True):
     span: Span
     entries: tuple[GuardEntry, ...]
 
@@ -221,8 +196,7 @@ Clause = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """A policy as its clauses in the order written; a bare `Text` is its description.
 
     The parser keeps repeated and missing clauses: `check` reports them.

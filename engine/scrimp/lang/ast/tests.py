@@ -1,30 +1,28 @@
 """Tests of policies and their steps."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from scrimp.diagnostics import Span
 from scrimp.lang.ast.expressions import CompareOp, Expr, Quantity, Ref, Text
 from scrimp.lang.ast.policies import ActionCall, Word
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     span: Span
     at: Text  # ISO 8601
     every: Quantity
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     span: Span
     kind: Word
     name: Text
     values: tuple[tuple[Ref, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRun:
+class SampleRun(Struct, frozen=True):
     """One entry of a series: a value, `missing` or `stale`, repeated; `step` for `0+10x5` (rises by 10)."""
 
     span: Span
@@ -33,8 +31,7 @@ class SampleRun:
     repeat: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesStep:
+class SeriesStep(Struct, frozen=True):
     """`series gpu_utilization["train-a", "serve"] = 5% x15, missing x3`."""
 
     span: Span
@@ -43,22 +40,19 @@ class SeriesStep:
     samples: tuple[SampleRun, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectAction:
+class ExpectAction(Struct, frozen=True):
     """An action that must be acted on; arguments that are not written match any value."""
 
     span: Span
     action: ActionCall
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectNothing:
+class ExpectNothing(Struct, frozen=True):
     span: Span
     because: Text | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectNo:
+class ExpectNo(Struct, frozen=True):
     """`no scale_down where labels.tier == "critical"`."""
 
     span: Span
@@ -66,8 +60,7 @@ class ExpectNo:
     where: Expr | None
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectSaving:
+class ExpectSaving(Struct, frozen=True):
     span: Span
     op: CompareOp
     amount: Expr
@@ -76,21 +69,18 @@ class ExpectSaving:
 Expectation = ExpectAction | ExpectNothing | ExpectNo | ExpectSaving
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(Struct, frozen=True):
     span: Span
     at: Quantity
     expect: Expectation
 
 
-@dataclass(frozen=True, slots=True)
-class Always:
+class Always(Struct, frozen=True):
     span: Span
     expect: Expectation
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(Struct, frozen=True):
     """`restart at 15m`: state is written, dropped and read back before that tick."""
 
     span: Span
@@ -100,8 +90,7 @@ class Restart:
 Step = Start | Given | SeriesStep | At | Always | Restart
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Struct, frozen=True):
     """A test of one policy; steps in the order written."""
 
     span: Span
