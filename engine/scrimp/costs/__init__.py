@@ -48,6 +48,7 @@ from scrimp.costs.repack import (
     price_proposals,
     share_out,
 )
+from scrimp.costs.rounding import known_amounts, sums
 from scrimp.costs.savings import Realised, SavingEntry, TargetHour, realised
 from scrimp.costs.sizing import MIB, Size, SizeRules, after_oom, block_peaks, size_for
 from scrimp.costs.split import BillShares, device_shares, split_costs
@@ -105,6 +106,7 @@ __all__ = [
     "group_costs",
     "hourly",
     "judge",
+    "known_amounts",
     "merge_groups",
     "pack_by_series",
     "price_proposals",
@@ -117,6 +119,7 @@ __all__ = [
     "spend_series",
     "split_costs",
     "spot_advice",
+    "sums",
     "trend",
     "unit_cost_change",
     "unit_costs",

@@ -7,6 +7,7 @@ where it cannot be written the daemon goes on deciding and says so.
 from scrimp.history.actions import Done, done_table
 from scrimp.history.backfill import Filled, fill
 from scrimp.history.columns import read_pieces, table_of, usage_of, with_currency
+from scrimp.history.daily import Chosen, add_up, due_days, read_daily, rows_of
 from scrimp.history.files import Folder, HistoryError, Part, day_of
 from scrimp.history.fleet import Fleet, FleetJob, FleetNode, MemoryPeaks
 from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
@@ -26,6 +27,7 @@ __all__ = [
     "NOT_MEASURED",
     "UNATTRIBUTED",
     "VERSIONS",
+    "Chosen",
     "Done",
     "Extent",
     "Filled",
@@ -46,16 +48,20 @@ __all__ = [
     "Retention",
     "Span",
     "Version",
+    "add_up",
     "columns_of",
     "compact",
     "day_of",
     "done_table",
+    "due_days",
     "expire",
     "fill",
     "import_bill",
     "open_history",
+    "read_daily",
     "read_pieces",
     "roll_hour",
+    "rows_of",
     "table_of",
     "usage_of",
     "with_currency",

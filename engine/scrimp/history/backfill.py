@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from scrimp.api import Refilling, SeriesBatch, Unavailable
+from scrimp.history.daily import add_up
 from scrimp.history.files import Folder, Part, day_of
 from scrimp.history.hours import Span
-from scrimp.history.keeper import HOUR_S, roll_hour
+from scrimp.history.keeper import HOUR_S, MEASURED, roll_hour
 from scrimp.history.query import Limits
 from scrimp.history.rows import AT, MICRO
 
@@ -62,6 +63,8 @@ def fill(
     for done, hour in enumerate(sorted(hours)):
         roll_hour(folder, hour, currency, limits)
         progress(len(spans) + round((done + 1) / len(hours) * len(spans)), steps)
+    for day in sorted({day_of(hour * HOUR_S) for hour in hours}):
+        add_up(folder, Part("usage", MEASURED, day), limits)
     return Filled(samples, len(hours), tuple(gaps))
 
 

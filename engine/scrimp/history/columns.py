@@ -21,7 +21,8 @@ from scrimp.model.usage import DIMENSIONS, Categorical, UsageTable, WorkTable
 TIMES = ("start_s", "end_s")
 WORK_TEXTS = ("job", "operation", "team", "unit")
 AMOUNTS = ("capacity", "allocated", "used")
-PIECE_ROWS = 1 << 18
+STORED = (*TIMES, *DIMENSIONS, *AMOUNTS, "billed_micro")
+PIECE_ROWS = 1 << 17
 
 
 def with_currency(table: pa.Table, currency: str) -> pa.Table:
@@ -30,19 +31,26 @@ def with_currency(table: pa.Table, currency: str) -> pa.Table:
     return table.append_column("currency", pa.DictionaryArray.from_arrays(codes, pa.array([currency])))
 
 
-def table_of(usage: UsageTable, labels: Sequence[str] | None = None) -> pa.Table:
-    """Rows of usage as they are stored."""
+def table_of(usage: UsageTable, labels: Categorical | None = None) -> pa.Table:
+    """Rows of usage as they are stored; `labels` has a JSON text of each."""
     columns: dict[str, Any] = {name: pa.array(getattr(usage, name)) for name in TIMES}
     for name in DIMENSIONS:
-        column = usage.dimension(name)
-        columns[name] = pa.DictionaryArray.from_arrays(
-            pa.array(column.codes), pa.array(column.names, pa.string())
-        )
+        columns[name] = dictionary_of(usage.dimension(name))
     columns |= {name: pa.array(getattr(usage, name)) for name in AMOUNTS}
     columns["billed_micro"] = pa.array(usage.billed_micro)
     if labels is not None:
-        columns["labels"] = pa.array(labels, pa.string()).dictionary_encode()
+        columns["labels"] = dictionary_of(labels)
     return pa.table(columns)
+
+
+def labels_of(table: pa.Table) -> Categorical:
+    """The labels of stored rows, a JSON text each, "" where there are none."""
+    return _categorical(table["labels"]) if "labels" in table.column_names else _constant("", table.num_rows)
+
+
+def dictionary_of(column: Categorical) -> pa.DictionaryArray:
+    """A column of texts as Arrow has it."""
+    return pa.DictionaryArray.from_arrays(pa.array(column.codes), pa.array(column.names, pa.string()))
 
 
 def usage_of(table: pa.Table, label: str | None = None) -> UsageTable:
@@ -52,7 +60,7 @@ def usage_of(table: pa.Table, label: str | None = None) -> UsageTable:
     for name in DIMENSIONS:
         columns[name] = _categorical(table[name]) if name in table.column_names else _constant("", rows)
     if label is not None:
-        columns["team"] = _labelled(columns["team"], table, label)
+        columns["team"] = _labelled(table, label)
     for name in (*TIMES, "billed_micro"):
         columns[name] = (
             table[name].combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
@@ -67,11 +75,16 @@ def usage_of(table: pa.Table, label: str | None = None) -> UsageTable:
 def read_pieces(
     path: Path, span: Span, label: str | None = None, rows: int = PIECE_ROWS
 ) -> Iterator[UsageTable]:
-    """The rows of a file that start within the span, in pieces; one period of one node is never cut in two.
+    """The rows of a file that start within the span, in pieces; one period of one node is never cut in two."""
+    for table in read_tables(path, span, (*STORED, *(("labels",) if label is not None else ())), rows):
+        yield usage_of(table, label)
+
+
+def read_tables(path: Path, span: Span, wanted: Sequence[str], rows: int = PIECE_ROWS) -> Iterator[pa.Table]:
+    """As `read_pieces`, some columns as they are stored; those that the file lacks are left out.
 
     INVARIANT: within a file, rows of one period of one node lie together, as `roll_up` and the imports write them.
     """
-    wanted = [*TIMES, *DIMENSIONS, *AMOUNTS, "billed_micro", *(("labels",) if label is not None else ())]
     with guarded(f"read {path.name}"):
         schema = pq.read_schema(path)
     names = [name for name in wanted if name in schema.names]
@@ -84,9 +97,9 @@ def read_pieces(
                 table = pa.concat_tables([rest, table]).unify_dictionaries().combine_chunks()
             whole = _whole(table) if file.metadata.num_rows > rows else table.num_rows
             rest = table.slice(whole)
-            yield from _within(table.slice(0, whole), span, label)
+            yield from _within(table.slice(0, whole), span)
         if rest is not None and rest.num_rows:
-            yield from _within(rest, span, label)
+            yield from _within(rest, span)
 
 
 def extent_of(path: Path) -> tuple[float, float, int]:
@@ -101,14 +114,14 @@ def extent_of(path: Path) -> tuple[float, float, int]:
     return float(first), float(last), metadata.num_rows
 
 
-def _within(table: pa.Table, span: Span, label: str | None) -> Iterator[UsageTable]:
+def _within(table: pa.Table, span: Span) -> Iterator[pa.Table]:
     starts = table["start_s"].combine_chunks().to_numpy()
     if not len(starts):
         return
     inside = (starts >= span.from_s) & (starts < span.to_s)
     if not inside.any():
         return
-    yield usage_of(table if inside.all() else table.filter(pa.array(inside)), label)
+    yield table if inside.all() else table.filter(pa.array(inside))
 
 
 def _whole(table: pa.Table) -> int:
@@ -155,10 +168,8 @@ def _constant(text: str, rows: int) -> Categorical:
     return Categorical(np.zeros(rows, dtype=np.int32), (text,))
 
 
-def _labelled(team: Categorical, table: pa.Table, label: str) -> Categorical:
-    if "labels" not in table.column_names:
-        return _constant("", len(team))
-    texts = _categorical(table["labels"])
+def _labelled(table: pa.Table, label: str) -> Categorical:
+    texts = labels_of(table)
     found = [str(json.loads(text).get(label) or "") if text else "" for text in texts.names]
     distinct = tuple(dict.fromkeys(found))
     place = {name: at for at, name in enumerate(distinct)}

@@ -23,8 +23,8 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-Stream = Literal["samples", "usage", "work", "prices", "actions"]
-STREAMS: tuple[Stream, ...] = ("samples", "usage", "work", "prices", "actions")
+Stream = Literal["samples", "usage", "daily", "work", "prices", "actions"]
+STREAMS: tuple[Stream, ...] = ("samples", "usage", "daily", "work", "prices", "actions")
 FORMAT = "history/1"
 REPLACES = b"scrimp.replaces"
 MERGED = "merged-"
@@ -97,12 +97,22 @@ class Folder:
         """One file more in a part, on the disk when this returns. Its name sorts by the time of writing."""
         return self.write_stream(part, table.to_reader(), replaces)
 
-    def write_stream(self, part: Part, reader: pa.RecordBatchReader, replaces: Sequence[Path] = ()) -> Path:
-        """As `write`, for more rows than fit in memory. It stands for the files that it `replaces`, all of the same part."""
+    def write_stream(
+        self,
+        part: Part,
+        reader: pa.RecordBatchReader,
+        replaces: Sequence[Path] = (),
+        notes: Mapping[bytes, bytes] | None = None,
+    ) -> Path:
+        """As `write`, for more rows than fit in memory. It stands for the files that it `replaces`, all of the same part.
+
+        `notes` go into the file's metadata.
+        """
         path = self._new_path(part, replaces)
         with guarded(f"write {part.path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_parquet(path, reader, {REPLACES: _names(replaces)} if replaces else {})
+            told = {**(notes or {}), **({REPLACES: _names(replaces)} if replaces else {})}
+            _write_parquet(path, reader, told)
             with self.alone() as held:
                 for one in replaces if held else ():  # else the next sweep does it
                     one.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 from scrimp.api import SeriesBatch
 from scrimp.history.actions import Done, read_acts
 from scrimp.history.columns import extent_of, read_pieces, usage_of, with_currency, work_of
+from scrimp.history.daily import Chosen, choose, spend_of, spend_sql
 from scrimp.history.files import Folder, HistoryError
 from scrimp.history.fleet import Fleet, MemoryPeaks, read_discounts, read_fleet, read_memory_peaks
 from scrimp.history.hours import Span
@@ -86,25 +87,27 @@ class History:
         """The files with rows of a span, for readers that share them out. Hold `folder.reading()` meanwhile."""
         return self.folder.files("usage", source, span.from_s, span.to_s)
 
+    def files(self, source: str, span: Span, edges: Sequence[float]) -> Chosen:
+        """The same, with a day's sums where no edge lies within it; for costs at the usual shares."""
+        return choose(self.folder, source, span, edges)
+
     def spend(self, source: str, span: Span) -> Mapping[tuple[int, str], int]:
         """What was billed by hour (epoch seconds) and currency, in millionths; hours without any row are not there.
 
         A charge of many hours is spread over them.
         """
-        files = self.usage_files(source, span)
-        if not files:
-            return {}
-        with self.folder.reading(), connect(self.folder.root, self.limits) as link:
-            rows = run(
-                link,
-                f"""SELECT hour * 3600, currency, sum((micro * (least(end_s, (hour + 1) * 3600) - start_s) // (end_s - start_s)
-                  - micro * (greatest(start_s, hour * 3600) - start_s) // (end_s - start_s))::BIGINT)::BIGINT
-                FROM (SELECT *, unnest(range(start_s // 3600, (end_s - 1) // 3600 + 1)) AS hour FROM (
-                  SELECT start_s, end_s, CAST(currency AS VARCHAR) AS currency, sum(billed_micro)::HUGEINT AS micro
-                  FROM {scan(files)} WHERE start_s >= ? AND start_s < ? GROUP BY ALL)) GROUP BY ALL""",
-                [span.from_s, span.to_s],
-            ).fetchall()
-        return {(int(hour), str(currency)): int(total) for hour, currency, total in rows}
+        with self.folder.reading():
+            files = choose(self.folder, source, span)
+            found: dict[tuple[int, str], int] = {}
+            for path in files.daily:
+                found |= spend_of(path)
+            if files.usage:
+                with connect(self.folder.root, self.limits) as link:
+                    rows = run(link, spend_sql(files.usage), (span.from_s, span.to_s)).fetchall()
+                for hour, currency, micro in rows:
+                    key = (int(hour), str(currency))
+                    found[key] = found.get(key, 0) + int(micro)
+        return found
 
     def work(self, source: str, span: Span, now_s: float | None = None) -> WorkTable:
         """What was produced within the span."""

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from scrimp.diagnostics import Diagnostic, Severity, Source
 from scrimp.history.bills import Basis, Form, form_of
+from scrimp.history.daily import add_up
 from scrimp.history.files import DAY_S, Folder, HistoryError, Part, day_of, guarded
 from scrimp.history.query import Limits, batches, connect, named, quoted, run, scan
 from scrimp.history.rollup import NOT_MEASURED
@@ -247,6 +248,7 @@ def _write(
         if old:
             rows = f"SELECT * FROM {scan(old)} WHERE import <> {quoted(ident)} UNION ALL BY NAME ({rows})"
         folder.write_stream(part, batches(link, rows), old)
+        add_up(folder, part)
         progress(at + 1, len(days))
 
 

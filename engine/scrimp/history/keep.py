@@ -6,6 +6,7 @@ nothing, see `files`. Nothing is merged or deleted while somebody reads.
 
 from dataclasses import dataclass
 
+from scrimp.history.daily import DAILY
 from scrimp.history.files import DAY_S, MERGED, STREAMS, Folder, Part, Stream, day_of, guarded
 from scrimp.history.query import Limits, batches, connect, run, scan
 
@@ -26,7 +27,9 @@ def compact(folder: Folder, now_s: float, limits: Limits | None = None) -> int:
     went = 0
     today = day_of(now_s)
     for stream in STREAMS:
-        for part in folder.parts(stream):
+        for part in (
+            folder.parts(stream) if stream != DAILY else ()
+        ):  # a day's sums are made anew, never merged
             files = folder.files_of(part)
             small = [one for one in files if not one.name.startswith(MERGED)]
             over = part.day < today
@@ -76,7 +79,7 @@ def _shrink(folder: Folder, max_bytes: int, now_s: float) -> int:
     return gone
 
 
-_ORDER: tuple[Stream, ...] = ("samples", "prices", "work", "usage", "actions")
+_ORDER: tuple[Stream, ...] = ("samples", "prices", "work", "daily", "usage", "actions")
 
 
 def _size(folder: Folder, part: Part) -> int:

@@ -1,4 +1,4 @@
-"""The chores of a history: every closed hour becomes rows of usage, small files are merged, old ones go.
+"""The chores of a history: every closed hour becomes rows of usage, small files are merged, closed days added up, old ones go.
 
 An hour is closed some minutes after its end. One that gets samples again (a clock that was set back) is rolled up again, and
 the new rows replace the old ones.
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scrimp.history.actions import episodes_at, read_acts
 from scrimp.history.columns import with_currency
+from scrimp.history.daily import add_up, due_days
 from scrimp.history.files import DAY_S, Folder, Part, day_of
 from scrimp.history.hours import Span
 from scrimp.history.keep import Retention, compact, expire
@@ -31,6 +32,7 @@ class Keeper:
     limits: Limits = field(default_factory=lambda: Limits(256, 1))
     _due: set[int] | None = None
     _tidied_s: float = float("-inf")
+    _days: list[Part] = field(default_factory=list)
 
     def __call__(self, at_s: float) -> None:
         """Do what is due. Raises `HistoryError`; what was not done is due again."""
@@ -49,6 +51,9 @@ class Keeper:
                     self.folder.sweep()
             compact(self.folder, at_s, self.limits)
             expire(self.folder, self.retention, at_s)
+            self._days = due_days(self.folder, at_s)
+        elif self._days:  # one a minute, so that samples never wait for long
+            add_up(self.folder, self._days.pop(), self.limits)
 
 
 def unrolled_hours(folder: Folder, now_s: float, back_s: float = 2 * DAY_S) -> set[int]:

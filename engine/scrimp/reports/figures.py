@@ -105,17 +105,22 @@ def figures_of(
 
 def sums_of(usage: UsageTable, question: Question, book: PriceBook, shares: BillShares) -> Sums:
     """The groups of one piece. It is split before it is filtered, so that no group loses a row of its bill."""
-    costs = split_costs(usage, book, shares)
-    hit = select(usage, question.where, question.period)
+    return sums_of_costs(split_costs(usage, book, shares), question)
+
+
+def sums_of_costs(costs: CostTable, question: Question, stand_for: Integers | None = None) -> Sums:
+    """The groups of costs that are split already; `stand_for` is of how many rows each is the sum, one if not given."""
+    hit = select(costs.usage, question.where, question.period)
     if not hit.all():
-        costs = costs.take(hit)
+        costs, stand_for = costs.take(hit), None if stand_for is None else stand_for[hit]
     fine = group_costs(costs, _fine(question), question.bins)
     single: dict[str, CostGroups] = {
         name: group_costs(costs, (name,)) for name in _SINGLE if name in question.breakdowns
     }
     asked = group_costs(costs, question.by) if question.by else nothing(())
     types = group_costs(costs, TYPES) if question.types else nothing(TYPES)
-    return Sums(fine, single, types, asked, _doubts(costs), len(costs))
+    rows = len(costs) if stand_for is None else int(stand_for.sum())
+    return Sums(fine, single, types, asked, _doubts(costs), rows)
 
 
 def added(found: Iterable[Sums]) -> Sums:

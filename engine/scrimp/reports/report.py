@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -23,14 +24,25 @@ from scrimp.costs import (
     trend,
     unit_costs,
 )
-from scrimp.history import FOCUS_BY, MEASURED, History, Span, read_pieces
+from scrimp.history import FOCUS_BY, MEASURED, Chosen, History, Span, read_daily, read_pieces, rows_of
 from scrimp.model.costs import CostGroups, PriceBook
 from scrimp.model.usage import MICRO, Period
 from scrimp.reports.advice import AdviceRules, Samples, advise
-from scrimp.reports.figures import Figures, Question, Sums, added, finished, marginal, nothing, sums_of
+from scrimp.reports.figures import (
+    Figures,
+    Question,
+    Sums,
+    added,
+    finished,
+    marginal,
+    nothing,
+    sums_of,
+    sums_of_costs,
+)
 from scrimp.reports.periods import DAY_S, HOUR_S, bins, steps
 
 MANY_ROWS = 4_000_000  # from here on it is worth to start processes
+DAYS_TOGETHER = 10  # of sums, for one process
 PER = {"samples": 1000.0, "audio_hours": 1.0}
 LOOK_BACK_DAYS = 150  # of spend, for forecasts and their coverage
 
@@ -183,27 +195,54 @@ def chosen(history: History, source: str, span: Span, now_s: float) -> tuple[Par
 
 
 def _summed(history: History, ask: Ask, parts: Sequence[Part], now_s: float, progress: Progress) -> Sums:
-    """The sums of all parts; by a few processes where there is much."""
-    rows = sum(part.rows for part in parts)
-    files = [(path, part) for part in parts for path in history.usage_files(part.source, part.span)]
-    if rows < MANY_ROWS or len(files) < 2 or (os.cpu_count() or 1) < 2:
-        pieces = (
-            piece for part in parts for piece in history.usage(part.source, part.span, now_s, ask.label)
-        )
-        return added(
-            _counted((sums_of(one, ask.question, ask.book, ask.shares) for one in pieces), rows, progress)
-        )
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn")) as pool:
-        calls = [pool.submit(_of_file, path, part.span, ask) for path, part in files]
-        found = added(_counted((call.result() for call in as_completed(calls)), rows, progress))
+    """The sums of all parts; by a few processes where there is much to read."""
+    told = sum(part.rows for part in parts)
+    calls = [call for part in parts for call in _calls(history, ask, part)]
     opened = (one for part in parts for one in history.open_usage(part.source, part.span, now_s, ask.label))
-    return added([found, *(sums_of(one, ask.question, ask.book, ask.shares) for one in opened)])
+    late = (sums_of(one, ask.question, ask.book, ask.shares) for one in opened)
+    if len(calls) < 2 or (os.cpu_count() or 1) < 2 or sum(rows_of(call.paths) for call in calls) < MANY_ROWS:
+        found = (one for call in calls for one in _read(call))
+        return added(_counted(chain(found, late), told, progress))
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn")) as pool:
+        done = (one.result() for one in as_completed([pool.submit(_added, call) for call in calls]))
+        return added(_counted(chain(done, late), told, progress))
 
 
-def _of_file(path: Path, span: Span, ask: Ask) -> Sums:
-    return added(
-        sums_of(one, ask.question, ask.book, ask.shares) for one in read_pieces(path, span, ask.label)
-    )
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Files to sum, for one process: sums of whole days, or usage."""
+
+    paths: tuple[Path, ...]
+    span: Span
+    ask: Ask
+    daily: bool
+
+
+def _calls(history: History, ask: Ask, part: Part) -> list[_Call]:
+    edges = [edge for one in (ask.question.period, *ask.question.bins) for edge in (one.start_s, one.end_s)]
+    if ask.book.vectors or ask.shares != BillShares():
+        files = Chosen((), tuple(history.usage_files(part.source, part.span)))
+    else:
+        files = history.files(part.source, part.span, edges)
+    days = [files.daily[at : at + DAYS_TOGETHER] for at in range(0, len(files.daily), DAYS_TOGETHER)]
+    return [
+        *(_Call(some, part.span, ask, daily=True) for some in days),
+        *(_Call((path,), part.span, ask, daily=False) for path in files.usage),
+    ]
+
+
+def _added(call: _Call) -> Sums:
+    return added(_read(call))
+
+
+def _read(call: _Call) -> Iterator[Sums]:
+    ask = call.ask
+    if not call.daily:
+        for usage in read_pieces(call.paths[0], call.span, ask.label):
+            yield sums_of(usage, ask.question, ask.book, ask.shares)
+    else:
+        for costs, rows in read_daily(call.paths, ask.label):
+            yield sums_of_costs(costs, ask.question, rows)
 
 
 def _counted(sums: Iterator[Sums], rows: int, progress: Progress) -> Iterator[Sums]:
