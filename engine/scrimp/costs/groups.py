@@ -38,7 +38,9 @@ def group_costs(costs: CostTable, by: Sequence[str], periods: Sequence[Period] =
     inside = None
     if periods:
         codes, inside = _periods(costs.usage.start_s, periods)
-        radix.append((tuple(str(one) for one in periods), len(periods)))
+        first, last = (int(codes.min()), int(codes.max())) if len(codes) else (0, 0)
+        codes = codes - first  # so that a piece of a long time does not count the periods of all of it
+        radix.append((tuple(str(one) for one in periods[first : last + 1]), last + 1 - first))
     for name in (*dimensions, "currency"):
         column = costs.usage.dimension(name)
         codes = codes * max(len(column.names), 1) + column.codes

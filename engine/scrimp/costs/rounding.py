@@ -20,19 +20,23 @@ def apportion(amounts: Integers, weights: Floats, groups: Integers) -> Integers:
     if not len(weights):
         return np.zeros(0, dtype=np.int64)
     count = len(amounts)
-    total = np.bincount(groups, weights, count)
-    exact = amounts[groups] * (weights / total[groups])
+    exact = weights / np.bincount(groups, weights, count)[groups]
+    exact *= amounts[groups]
     floor = np.floor(exact)
     shares = floor.astype(np.int64)
     left = amounts - sums(groups, shares, count)  # INVARIANT: 0 <= left < entries, but for float error of one
     entries = np.bincount(groups, minlength=count)
     # One sort by (group, remainder descending): the group's number is the whole part of the key.
-    order = np.argsort(groups + (1.0 - (exact - floor)) / 2, kind="stable")
-    first = np.cumsum(entries) - entries
-    rank = np.empty(len(groups), dtype=np.int64)
-    rank[order] = np.arange(len(groups)) - first[groups[order]]
+    exact -= floor
+    exact *= -0.5
+    exact += groups + 0.5
+    order = np.argsort(exact, kind="stable")
     every, some = np.divmod(left, np.maximum(entries, 1))
-    shares += every[groups] + (rank < some[groups])
+    # The sort leaves every entry in its group's place: the first `some` of each get one more.
+    more = np.arange(len(groups)) < (np.cumsum(entries) - entries + some)[groups]
+    shares[order] += more
+    if every.any():
+        shares += every[groups]
     return shares
 
 
@@ -40,7 +44,8 @@ def sums(groups: Integers, values: Integers, count: int) -> Integers:
     """The exact sum of integer `values` in each of `count` groups."""
     if not len(values):
         return np.zeros(count, dtype=np.int64)
-    if float(np.abs(values.astype(np.float64)).sum()) < _EXACT:
+    largest = float(max(values.max(), -values.min()))
+    if largest * len(values) < _EXACT or float(np.abs(values.astype(np.float64)).sum()) < _EXACT:
         return np.bincount(groups, values, count).astype(np.int64)
     # Two halves of at most 32 bits each: 2^20 rows of them stay exact, and more rows are added in pieces.
     found = np.zeros(count, dtype=np.int64)
@@ -54,4 +59,4 @@ def sums(groups: Integers, values: Integers, count: int) -> Integers:
 
 def known_amounts(values: Floats) -> Floats:
     """Quantities as they can be: not negative, and 0 where none is known."""
-    return np.where(np.isfinite(values) & (values > 0), values, 0.0)
+    return np.where((values > 0) & (values < np.inf), values, 0.0)  # nan is neither

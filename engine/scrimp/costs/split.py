@@ -44,7 +44,10 @@ def split_costs(usage: UsageTable, prices: PriceBook, shares: BillShares) -> Cos
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The columns that a split reads, ordered by period, node and resource. Quantities are finite and not negative."""
+    """The columns that a split reads, ordered by period, node and resource. Quantities are finite and not negative.
+
+    Of `OTHER` there are none.
+    """
 
     usage: UsageTable
     order: Integers  # row of `usage` at each place
@@ -72,6 +75,12 @@ class _Rows:
         given, used = known_amounts(usage.allocated[order]), usage.used[order]
         used = np.where(np.isnan(used), given, known_amounts(used))
         used[charge] = 0.0
+        capacity = known_amounts(usage.capacity[order])
+        capacity[~charge] = 0.0
+        if OTHER in usage.resource.names:  # nothing of it was offered or given
+            other = usage.resource.is_any([OTHER])[order]
+            for column in (given, used, capacity):
+                column[other] = 0.0
         return cls(
             usage,
             order,
@@ -80,7 +89,7 @@ class _Rows:
             charge,
             usage.resource.codes[order].astype(np.int64),
             usage.resource.names,
-            np.where(charge, known_amounts(usage.capacity[order]), 0.0),
+            capacity,
             np.where(charge, given, 0.0),
             used,
             np.where(charge, 0.0, np.maximum(given - used, 0.0)),
@@ -175,29 +184,31 @@ def _over_allocations(rows: _Rows, billed: Integers) -> Integers:
     if not len(billed):
         return parts
     count = int(rows.group[-1]) + 1
-    nothing = rows.is_any(OTHER)
-    used, idle = np.where(nothing, 0.0, rows.used), np.where(nothing, 0.0, rows.idle)
-    system = np.where(nothing, 0.0, rows.system)
-    given = np.bincount(rows.group, used + idle + system, count)
-    capacity = np.where(nothing, 0.0, rows.capacity)
-    offered = np.bincount(rows.group, capacity, count)
+    given = np.bincount(rows.group, rows.used + rows.idle + rows.system, count)
+    offered = np.bincount(rows.group, rows.capacity, count)
     spare = np.maximum(offered - given, 0.0)
-    left = np.divide(capacity, offered[rows.group], out=np.zeros(len(billed)), where=capacity > 0)
-    left *= spare[rows.group]
-    # Nothing offered and nothing given: the charge itself is overhead.
-    empty = (np.maximum(offered, given) <= 0)[rows.group] & rows.charge
-    system = np.where(empty, 1.0, system)
     amounts = sums(rows.group, billed, count)
-    weights = np.stack((np.where(rows.charge, left, used), np.where(rows.charge, system, idle)), axis=1)
-    live = (weights > 0) & (amounts != 0)[rows.group][:, None]
-    places = np.flatnonzero(live)
+    # Of a charge: what nobody was given, and what the system keeps; of an allocation: what was used, and what was not.
+    weights = np.empty((len(billed), 2))
+    first, second = weights.T
+    per_unit = np.divide(spare, offered, out=np.zeros(count), where=offered > 0)
+    np.multiply(rows.capacity, per_unit[rows.group], out=first)
+    first += rows.used
+    np.add(rows.system, rows.idle, out=second)
+    # Nothing offered and nothing given: the charge itself is overhead.
+    empty = np.maximum(offered, given) <= 0
+    if empty.any():
+        second[empty[rows.group] & rows.charge] = 1.0
+    if not amounts.all():
+        weights[(amounts == 0)[rows.group]] = 0.0
+    places = np.flatnonzero(weights > 0)
     groups = rows.group[places // 2]
     dense, present = _numbers(groups), np.flatnonzero(np.bincount(groups, minlength=count))
     found = np.zeros(weights.size, dtype=np.int64)
     found[places] = apportion(amounts[present], weights.ravel()[places], dense)
-    first, second = found.reshape(weights.shape).T
-    parts[0], parts[1] = np.where(rows.charge, 0, first), np.where(rows.charge, 0, second)
-    parts[2], parts[3] = np.where(rows.charge, first, 0), np.where(rows.charge, second, 0)
+    both = found.reshape(weights.shape).T
+    np.multiply(both, rows.charge, out=parts[2:])
+    np.subtract(both, parts[2:], out=parts[:2])
     return parts
 
 
