@@ -47,6 +47,11 @@ def at_most(name: str, figure: float, bound: float, unit: str = "") -> Bar:
     return Bar(name, figure, f"<= {bound:g}", figure <= bound, unit)
 
 
+def below(name: str, figure: float, bound: float, unit: str = "") -> Bar:
+    """A bar that is met below `bound`, and not at it; both in `unit`."""
+    return Bar(name, figure, f"< {bound:g}", figure < bound, unit)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows behind the bars. Cells are numbers or text; floats are printed with four significant digits."""

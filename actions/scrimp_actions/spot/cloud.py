@@ -52,6 +52,11 @@ class Instance:
         """Whether it costs money and may do work: it has not ended, and is not about to."""
         return self.state in (InstanceState.PENDING, InstanceState.RUNNING)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone for good. One that is stopped does no work, and its disk costs money."""
+        return self.state in (InstanceState.TERMINATING, InstanceState.TERMINATED)
+
 
 @dataclass(frozen=True, slots=True)
 class LaunchRequest:

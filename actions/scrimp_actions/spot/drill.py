@@ -11,12 +11,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
-from scrimp.api import Throttled, WorkQueue
+from scrimp.api import Throttled, Unavailable, WorkQueue
 from scrimp_actions.spot.cloud import LaunchRequest, Purchase
-from scrimp_actions.spot.hands import FLEET_TAG, MEMBER_TAG, FleetHands
+from scrimp_actions.spot.hands import FLEET_TAG, MEMBER_TAG, FleetHands, instance_of
 from scrimp_actions.spot.member import Notice, Rebalance, Rules, Running, State, Step, StepKind
 from scrimp_actions.spot.members import Changes, Entry, MemberBook
 from scrimp_actions.spot.runner import Answer, Heard, Pace, Runner
@@ -25,6 +26,7 @@ from scrimp_actions.spot.trace_cloud import TraceCloud
 from scrimp_actions.spot.watch import Patience, Watch
 
 FLEET = "drill"
+WORKING = (State.RUNNING, State.AT_RISK)
 _BUDGETED = (
     StepKind.STOP_WORK,
     StepKind.FINISH_BATCH,
@@ -35,8 +37,11 @@ _BUDGETED = (
 SETTLE_S = 3600.0
 """Every way has an end: leases, the launch, the sweep's pauses. An hour is more than all of them."""
 
-QUIET_S = 120.0
-"""After the last interruption, this long without a change ends the rehearsal: nothing is under way any more."""
+QUIET_S = 180.0
+"""After the last interruption, this long without a change ends the rehearsal: nothing is under way any more.
+
+It is longer than an instance that nobody knows is left alone, and a look.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class Plan:
     """The size of a rehearsal and its mischief. `workers` are kept up and work as `work` says.
 
     `life_s` is the mean time to the injected interruption of an instance. Shares (0..1): `silent` interruptions are
-    workers cut off from the controller while they run on; `kills` are moments (see `runner.CRASH_POINTS`) at which the
+    workers cut off from the controller while they run on; `strays` come each with an instance that no member knows, as
+    after a launch whose answer came when its member had been swept; `kills` are moments (see `runner.CRASH_POINTS`) at which the
     controller dies, for up to `down_s`; `failing` steps fail. `look_s`: between two looks at the cloud; `poll_s`:
     between two looks at a step that is begun.
     """
@@ -55,6 +61,7 @@ class Plan:
     life_s: float = 200.0
     heartbeat_s: float = 30.0
     silent: float = 0.02
+    strays: float = 0.01
     kills: float = 0.001
     down_s: float = 60.0
     failing: float = 0.01
@@ -64,7 +71,12 @@ class Plan:
 
 @dataclass(slots=True)
 class Tally:
-    """What happened. Redone work of one worker: in batches where it was told to stop, else in seconds; the most seen."""
+    """What happened. Redone work of one worker: in batches where it was told to stop, else in seconds; the most seen.
+
+    `unrevoked`: members that were lost, and whose leases were held still, or whose worker was given more, when their
+    time had come to be swept. `strays` are instances that came up and that nobody answered for; `forgotten`: workers that
+    take part still, and whose instance is no member's.
+    """
 
     interruptions: int = 0
     told: int = 0
@@ -78,6 +90,9 @@ class Tally:
     committed_twice: int = 0
     left_over: int = 0
     stuck: int = 0
+    unrevoked: int = 0
+    strays: int = 0
+    forgotten: int = 0
     redone_told_batches: float = 0.0
     redone_untold_s: float = 0.0
     took_s: float = 0.0
@@ -130,8 +145,11 @@ class _Drill:
         self.now_s = 0.0
         self.letters: list[Heard] = []  # heard and not yet taken in: they come again
         self.handed_over: set[str] = set()
+        self.unknown: set[str] = set()
         self.runner: Runner | None = None
-        self.watch = Watch(cloud, self.workers, FLEET, Patience(heartbeat_s=plan.heartbeat_s))
+        self.hands = _Hands(self)
+        patience = Patience(heartbeat_s=plan.heartbeat_s)
+        self.watch = Watch(cloud, self.workers, self.hands.hands.end, FLEET, patience)
         self.next_look_s = 0.0
         self.up_s = self.wrote_s = 0.0
 
@@ -162,7 +180,7 @@ class _Drill:
         """Whether all members work, and nothing was written for a while."""
         if self.runner is None or self.now_s < self.wrote_s + QUIET_S:
             return False
-        return all(entry.member.state is State.RUNNING for entry in self.runner.entries.values())
+        return all(entry.member.state in WORKING for entry in self.runner.entries.values())
 
     def next_s(self, limit_s: float) -> float:
         """When something is due next."""
@@ -188,13 +206,26 @@ class _Drill:
     def interrupt(self, instance: str) -> None:
         """Inject an interruption: through the cloud, or by cutting the worker off."""
         enough = self.tally.interruptions >= self.plan.interruptions or self.enough()
-        if enough or not self.cloud.is_alive(instance):
+        if enough or instance in self.unknown or not self.cloud.is_alive(instance):
             return
         if self.rng.random() < self.plan.silent:
             self.workers.cut_off(instance)
         else:
             self.cloud.interrupt(instance, self.now_s + self.cloud.faults.lead_s)
         self.tally.interruptions += 1
+        if self.rng.random() < self.plan.strays:
+            self.stray()
+
+    def stray(self) -> None:
+        """An instance with our tags, of a member that is not there: nobody asked for it that is still alive."""
+        self.tally.strays += 1
+        pool = self.rng.choice(sorted(self.cloud.traces))
+        tags = {FLEET_TAG: FLEET, MEMBER_TAG: f"{FLEET}-{self.rng.randrange(self.plan.workers)}.0"}
+        asked = LaunchRequest(f"stray/{self.tally.strays}", (pool,), 1, Purchase.ON_DEMAND, tags)
+        before = {made.id for made in self.cloud.alive()}
+        with suppress(Unavailable):
+            self.cloud.launch(asked, deadline_s=1.0)
+        self.unknown |= {made.id for made in self.cloud.alive()} - before
 
     def at(self, when_s: float, act: Callable[[], None]) -> None:
         """Put something on the agenda."""
@@ -228,10 +259,11 @@ class _Drill:
 
     def rise(self) -> None:
         """A controller with nothing in its head but what the book says."""
-        hands = _Hands(self)
+        self.hands = _Hands(self)
+        self.watch.end = self.hands.hands.end
         self.runner = Runner(
             self.open_book(),
-            hands,
+            self.hands,
             lambda _entry: self.rules,
             checkpoint=self.maybe_die,
             wrote=self.wrote,
@@ -240,12 +272,10 @@ class _Drill:
         self.next_look_s = self.now_s
 
     def look(self, runner: Runner) -> None:
-        """Look at the cloud and the workers; what nobody answers for is ended."""
+        """Look at the cloud and the workers; what nobody answers for is ended by that."""
         self.next_look_s = self.now_s + self.plan.look_s
         seen = self.watch.look(runner.entries, self.now_s)
         self.letters += seen.events
-        if seen.orphans:
-            self.cloud.terminate(seen.orphans, deadline_s=1.0)
 
     def wrote(self, changes: Changes) -> None:
         """A hand-over after its time, unless the controller was down when it should have begun."""
@@ -281,8 +311,9 @@ class _Drill:
         living = {entry.name: entry.member for entry in book.entries()}
         book.close()
         tally.left_over = sum(1 for made in self.cloud.alive() if made.tags[MEMBER_TAG] not in living)
-        ends = (State.RUNNING, State.AT_RISK)
-        tally.stuck = abs(self.plan.workers - sum(1 for member in living.values() if member.state in ends))
+        instances = {member.instance for member in living.values()}
+        tally.forgotten = sum(instance_of(job) not in instances for job in self.workers.jobs())
+        tally.stuck = abs(self.plan.workers - sum(1 for member in living.values() if member.state in WORKING))
         return tally
 
 
@@ -317,7 +348,20 @@ class _Hands:
             drill.tally.late_steps += now_s > ends.taken_s
         if step.kind is not StepKind.LAUNCH and drill.rng.random() < drill.plan.failing:
             return Answer(done=False)
+        if step.kind is StepKind.SWEEP:
+            self.check_revoked(entry)
         answer = self.hands.carry_out(step, entry, now_s)
         if answer is not None:
             self.due_s.pop(step.key, None)
         return answer
+
+    def check_revoked(self, entry: Entry) -> None:
+        """Before the sweep frees what is held: it must be free already, for the cloud may keep a sweep waiting for long."""
+        drill, now_s, member = self.drill, self.drill.now_s, entry.member
+        if member.ends is not None and member.since_s >= member.ends.hand_over_s:
+            return  # it went the way out, or the controller was down meanwhile, and the sweep is what is left
+        for job in self.hands.jobs(entry.member.instance, now_s):
+            held = drill.queue.release(job, now_s)
+            more = drill.queue.take(job, now_s, leases=1, items=1, lease_s=1.0)
+            drill.queue.give_back(more, now_s)
+            drill.tally.unrevoked += bool(held or more)

@@ -50,31 +50,51 @@ class FleetHands:
             case StepKind.STOP_WORK:
                 return self._stop(step, entry, now_s)
             case StepKind.FINISH_BATCH:
-                return DONE if all(map(self._between_batches, self.jobs(entry, now_s))) else None
-            case StepKind.CHECKPOINT | StepKind.PREPARE:
+                self._see_off(step, entry, now_s)
+                return (
+                    DONE if all(map(self._between_batches, self.jobs(entry.member.instance, now_s))) else None
+                )
+            case StepKind.CHECKPOINT:
+                self._see_off(step, entry, now_s)
                 return self._checkpoint(step, entry, now_s)
-            case StepKind.RETURN_LEASES:
-                self._free(entry, now_s)
-            case StepKind.REVOKE_LEASES:
-                self._free(entry, now_s, bar=True)
+            case StepKind.PREPARE:
+                return self._checkpoint(step, entry, now_s)
+            case StepKind.RETURN_LEASES | StepKind.REVOKE_LEASES:
+                self._free(entry.member.instance, now_s)
             case StepKind.DEREGISTER:
-                for job in self.jobs(entry, now_s):
+                for job in self.jobs(entry.member.instance, now_s):
                     self._change(job, step.key, _stopped)
             case _:
                 pass  # a batch is dropped by its worker at the time that it was told; to unprepare there is nothing
         return DONE
 
-    def jobs(self, entry: Entry, now_s: float) -> Sequence[str]:
-        """The workers on the member's instance."""
-        if self.channel is None:
+    def end(self, instances: Sequence[str], now_s: float, *, ended: Sequence[str] = ()) -> None:
+        """End instances for good; free what their workers held, and forget these, as of those that have `ended` already.
+
+        Raises what the cloud raises.
+        """
+        for instance in (*instances, *ended):
+            self._free(
+                instance, now_s
+            )  # first: the cloud may not answer, and others can do the work meanwhile
+        if instances:
+            self.cloud.terminate(instances, deadline_s=self.deadline_s)
+        for instance in (*instances, *ended):
+            for job in self.jobs(instance, now_s):
+                assert self.channel is not None
+                self.channel.forget(job)
+
+    def jobs(self, instance: str, now_s: float) -> Sequence[str]:
+        """The workers on an instance."""
+        if self.channel is None or not instance:
             return ()
-        if not 0.0 <= now_s - self._jobs_at_s < JOBS_KEPT_S or entry.member.instance not in self._jobs:
+        if not 0.0 <= now_s - self._jobs_at_s < JOBS_KEPT_S or instance not in self._jobs:
             found: dict[str, list[str]] = {}
             for job in self.channel.jobs():
                 found.setdefault(instance_of(job), []).append(job)
-            found.setdefault(entry.member.instance, [])
+            found.setdefault(instance, [])
             self._jobs, self._jobs_at_s = found, now_s
-        return self._jobs.get(entry.member.instance, ())
+        return self._jobs.get(instance, ())
 
     def _launch(self, step: Step, entry: Entry, now_s: float) -> Answer:
         launched = self.cloud.launch(self.request(entry, step), deadline_s=self.deadline_s)
@@ -85,32 +105,43 @@ class FleetHands:
         return Answer(done=True, instance=made.id, pool=made.pool, bought=made.purchase.value)
 
     def _sweep(self, entry: Entry, now_s: float) -> Answer:
-        """End all that bears the member's tag, its own instance included, and free what its workers held."""
+        """End all that bears the member's tag, its own instance included; free what its workers held, and forget them."""
         found = self.cloud.instances({MEMBER_TAG: entry.name}, deadline_s=self.deadline_s)
-        ids = [made.id for made in found if made.alive]
+        left = {made.id for made in found if not made.ended}
         own = entry.member.instance
-        if own and own not in {made.id for made in found}:
-            ids.append(own)  # an instance that was taken over bears no tag of ours
-        if ids:
-            self.cloud.terminate(ids, deadline_s=self.deadline_s)
-        self._free(entry, now_s, bar=True)
+        if own and not entry.member.times_asked(StepKind.LAUNCH):
+            left.add(own)  # one that was taken over as it ran bears no tag of ours
+        # One of ours that is not listed has ended: to end it again may be refused, for it has lost its tag as well.
+        self.end(sorted(left), now_s, ended=[own] if own and own not in left else [])
         return DONE
 
     def _stop(self, step: Step, entry: Entry, now_s: float) -> Answer | None:
-        ends = entry.member.ends
-        jobs = self.jobs(entry, now_s)
+        self._see_off(step, entry, now_s)
         if self.queue is not None:
-            for job in jobs:
-                self.queue.bar(job)
+            return DONE
+        return DONE if all(map(self._between_batches, self.jobs(entry.member.instance, now_s))) else None
+
+    def _see_off(self, step: Step, entry: Entry, now_s: float) -> None:
+        """Give the workers nothing more, and tell them to leave; once each.
+
+        Each step on the way out begins with it: where the time of the first was over before it was carried out, what
+        follows would else wait for workers that know of nothing, and take their leases while they go on.
+        """
+        ends = entry.member.ends
 
         def leave(control: Control, _report: Report | None) -> Control:
             return replace(
                 control, run_state=RunState.DRAINING, drain_by_s=None if ends is None else ends.drain_s
             )
 
-        for job in jobs:
-            self._change(job, step.key, leave)
-        return DONE if self.queue is not None or all(map(self._between_batches, jobs)) else None
+        for job in self.jobs(entry.member.instance, now_s):
+            assert self.channel is not None
+            current = self.channel.control(job)
+            if current is not None and current.run_state in LEAVING:
+                continue  # told, and barred before that
+            if self.queue is not None:
+                self.queue.bar(job)
+            self._change(job, f"{step.key}/leave", leave)
 
     def _between_batches(self, job: str) -> bool:
         """Whether the worker has read what was last asked of it: it reads between batches, so its batch is over."""
@@ -126,7 +157,7 @@ class FleetHands:
             return replace(control, checkpoint_at=max(control.checkpoint_at, saved) + 1)
 
         waiting = False
-        for job in self.jobs(entry, now_s):
+        for job in self.jobs(entry.member.instance, now_s):
             assert self.channel is not None
             report = self.channel.report(job)
             if report is None or not report.traits.checkpointable or report.run_state is RunState.STOPPED:
@@ -135,12 +166,12 @@ class FleetHands:
             waiting = waiting or (control is not None and report.checkpoint < control.checkpoint_at)
         return None if waiting else DONE
 
-    def _free(self, entry: Entry, now_s: float, *, bar: bool = False) -> None:
+    def _free(self, instance: str, now_s: float) -> None:
+        """Free what its workers hold. Barred first: else they would take more, and lose that with the machine."""
         if self.queue is None:
             return
-        for job in self.jobs(entry, now_s):
-            if bar:
-                self.queue.bar(job)
+        for job in self.jobs(instance, now_s):
+            self.queue.bar(job)
             self.queue.release(job, now_s)
 
     def _change(self, job: str, key: str, how: Callable[[Control, Report | None], Control]) -> Control | None:

@@ -40,8 +40,14 @@ _LEAVING = (State.NOTICED, State.DRAINING, State.CHECKPOINTING, State.HANDING_OV
 # What is still worth doing after its phase has been left: all else is given up with the phase.
 _LASTING = (StepKind.REPLACE, StepKind.UNPREPARE, StepKind.DROP_BATCH)
 
-# A failure of these loses work, so they are tried again; a batch that failed is dropped instead.
-_TRIED_AGAIN = (StepKind.STOP_WORK, StepKind.CHECKPOINT, StepKind.RETURN_LEASES, StepKind.DEREGISTER)
+# A failure of these loses work or time, so they are tried again; a batch that failed is dropped instead.
+_TRIED_AGAIN = (
+    StepKind.STOP_WORK,
+    StepKind.CHECKPOINT,
+    StepKind.RETURN_LEASES,
+    StepKind.DEREGISTER,
+    StepKind.REVOKE_LEASES,
+)
 
 
 def request(

@@ -88,7 +88,9 @@ class Manager:
             deadline_s=means.deadline_s,
         )
         self.runner = Runner(self.book, hands, self._rules, pace=self.pace, crew=self.crew)
-        self.watch = Watch(means.cloud, means.channel, means.scope, self.patience, means.deadline_s)
+        self.watch = Watch(
+            means.cloud, means.channel, hands.end, means.scope, self.patience, means.deadline_s
+        )
         for name, spec in self.specs.items():
             noted = self.book.note(f"fleet/{name}")
             self.wishes[name] = Wish.from_json(noted) if noted is not None else Wish(spec.size, spec.purchase)
@@ -170,8 +172,6 @@ class Manager:
         def look() -> tuple[Seen, Sequence[PoolPrice]]:
             cloud, deadline_s = self.means.cloud, self.means.deadline_s
             seen = self.watch.look(entries, now_s)
-            if seen.orphans:
-                cloud.terminate(seen.orphans, deadline_s=deadline_s)
             names = sorted({pool for spec in self.specs.values() for pool in spec.pools})
             return seen, cloud.offers(names, deadline_s=deadline_s)
 

@@ -19,9 +19,11 @@ TRAITS = Traits(checkpointable=True)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How a worker works: batches of `batch_items` items at `items_per_s`, committed every `checkpoint_s` or sooner.
+    """How a worker works: batches of `batch_items` items at `items_per_s`, committed before `checkpoint_s` are over.
 
-    `slow` is the share of intervals whose batches take four times as long. Leases last for `lease_s`.
+    Before, and not when they are over: a commit that is refused loses all that was worked since the last one, so what is
+    at stake has to be less than an interval even then. `slow` is the share of intervals whose batches take four times
+    as long; a batch that is longer than an interval is one by itself. Leases last for `lease_s`.
     """
 
     items_per_s: float = 12.8
@@ -35,12 +37,17 @@ class Work:
         """Seconds that one batch takes."""
         return self.batch_items / self.items_per_s
 
+    def batches(self, batch_s: float) -> int:
+        """How many batches of `batch_s` seconds are committed together: those that end before the interval does."""
+        return max(1, math.ceil(self.checkpoint_s / batch_s - 1e-9) - 1)
+
 
 @dataclass(slots=True)
 class Redone:
     """Work that is done again because its worker ended: the most of one worker, and all of it.
 
     `told_batches`: of workers that were told to stop; `untold_s`: seconds of those that were not; `total_s`: of all.
+    What one worker loses bit by bit (commits that are refused, then the batches in hand) is added up.
     """
 
     told_batches: float = 0.0
@@ -66,6 +73,8 @@ class SimulatedWorker:
     cut_off: bool = False
     dead: bool = False
     items: int = 0
+    redone_batches: float = 0.0
+    redone_s: float = 0.0
 
     def batches(self, now_s: float) -> float:
         """Batches worked off since the last checkpoint, with the part of the one in hand."""
@@ -83,6 +92,7 @@ class SimulatedWorkers:
         self.queue = queue
         self.work = work
         self.workers: dict[str, SimulatedWorker] = {}
+        self.ended: dict[str, SimulatedWorker] = {}  # gone with their instances, and not forgotten yet
         self.redone = Redone()
         self.refused = 0
         self.told = 0
@@ -113,8 +123,10 @@ class SimulatedWorkers:
         worker.stopped_s = min(worker.stopped_s, now_s)
         if worker.cut_off:
             self._commit(worker)  # it tried, up to its end
+        else:
+            worker.heard_s = now_s
         self._count_redone(worker)
-        del self.workers[worker.job]
+        self.ended[worker.job] = self.workers.pop(worker.job)
 
     def cut_off(self, instance: str) -> None:
         """The worker runs on, and nobody hears of it any more, nor it of anybody."""
@@ -138,21 +150,23 @@ class SimulatedWorkers:
 
     def jobs(self) -> Sequence[str]:
         """See `WorkerChannel.jobs`."""
-        return tuple(self.workers)
+        return (*self.workers, *self.ended)
 
     def control(self, job: str) -> Control | None:
         """See `WorkerChannel.control`."""
-        worker = self.workers.get(job)
+        worker = self._of(job)
         return None if worker is None else worker.control
 
     def write_control(self, job: str, control: Control, *, expected_revision: int) -> bool:
         """See `WorkerChannel.write_control`; what was asked is done at the end of the batch in hand."""
-        worker = self.workers.get(job)
+        worker = self._of(job)
         if worker is None or worker.cut_off:
             raise Unavailable(f"{job} cannot be reached")
         if worker.control.revision != expected_revision:
             return False
         worker.control = replace(control, revision=expected_revision + 1)
+        if worker.dead:
+            return True  # written, and nobody reads it
         between_s = self._between(worker)
         if control.run_state is RunState.DRAINING and not worker.told:
             worker.told = True
@@ -166,12 +180,12 @@ class SimulatedWorkers:
 
     def report(self, job: str) -> Report | None:
         """See `WorkerChannel.report`."""
-        worker = self.workers.get(job)
+        worker = self._of(job)
         if worker is None:
             return None
         stopped = worker.told and self.now_s >= worker.stopped_s
         return Report(
-            at_s=worker.heard_s if worker.cut_off else self.now_s,
+            at_s=worker.heard_s if worker.cut_off or worker.dead else self.now_s,
             revision=worker.revision,
             run_state=RunState.STOPPED if stopped and not worker.leases else RunState.RUNNING,
             items_done=worker.items,
@@ -180,6 +194,13 @@ class SimulatedWorkers:
             checkpoint=worker.checkpoint,
             traits=TRAITS,
         )
+
+    def forget(self, job: str) -> None:
+        """See `WorkerChannel.forget`."""
+        self.ended.pop(job, None)
+
+    def _of(self, job: str) -> SimulatedWorker | None:
+        return self.workers.get(job) or self.ended.get(job)
 
     # ---- the workers ----
 
@@ -230,12 +251,15 @@ class SimulatedWorkers:
         work = self.work
         if not worker.leases:
             worker.batch_s = usual_s * (4.0 if self._rng.random() < work.slow else 1.0)
-            count = max(1, int(work.checkpoint_s // worker.batch_s))
             worker.leases = self.queue.take(
-                worker.job, self.now_s, leases=count, items=work.batch_items, lease_s=work.lease_s
+                worker.job,
+                self.now_s,
+                leases=work.batches(worker.batch_s),
+                items=work.batch_items,
+                lease_s=work.lease_s,
             )
             worker.since_s = self.now_s
-        left = len(worker.leases) or max(1, int(work.checkpoint_s // worker.batch_s))
+        left = len(worker.leases) or work.batches(worker.batch_s)
         self._at(worker.since_s + left * worker.batch_s, lambda: self._refill(worker, usual_s))
 
     def _count_redone(self, worker: SimulatedWorker) -> None:
@@ -244,7 +268,9 @@ class SimulatedWorkers:
     def _note_redone(self, worker: SimulatedWorker, batches: float) -> None:
         redone = self.redone
         redone.total_s += batches * worker.batch_s
+        worker.redone_batches += batches
+        worker.redone_s += batches * worker.batch_s
         if worker.told:
-            redone.told_batches = max(redone.told_batches, batches)
+            redone.told_batches = max(redone.told_batches, worker.redone_batches)
         else:
-            redone.untold_s = max(redone.untold_s, batches * worker.batch_s)
+            redone.untold_s = max(redone.untold_s, worker.redone_s)

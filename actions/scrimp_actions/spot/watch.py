@@ -1,8 +1,8 @@
-"""What the cloud and the workers say of a fleet, put into events; and what bears its tag without being a member's."""
+"""What the cloud and the workers say of a fleet, put into events; what bears its tag without being a member's is ended."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scrimp.api import RunState, WorkerChannel
@@ -28,7 +28,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one look brought: events, and ids of instances that nobody answers for."""
+    """What one look brought: events, and ids of instances that nobody answered for and that were ended."""
 
     events: tuple[Gone | Running | Silent, ...]
     orphans: tuple[str, ...]
@@ -37,17 +37,18 @@ class Seen:
 
 @dataclass(slots=True)
 class Watch:
-    """Looks at one scope of instances: those tagged with `scope`. Raises what the cloud raises; then nothing is known."""
+    """Looks at one scope of instances: those tagged with `scope`. `end` ends for good. Raises what the cloud raises; then nothing is known."""
 
     cloud: Cloud
     channel: WorkerChannel | None
+    end: Callable[[Sequence[str], float], None]
     scope: str
     patience: Patience = field(default_factory=Patience)
     deadline_s: float = 30.0
     _absent_since_s: dict[str, float] = field(default_factory=dict)
 
     def look(self, entries: Mapping[str, Entry], now_s: float) -> Seen:
-        """One look. `entries` are the members by name."""
+        """One look. `entries` are the members by name. Instances that nobody answers for are ended with it."""
         found = self.cloud.instances({FLEET_TAG: self.scope}, deadline_s=self.deadline_s)
         listed = {made.id: made for made in found}
         events: list[Gone | Running | Silent] = []
@@ -70,6 +71,8 @@ class Watch:
         self._absent_since_s = absent
         events += self._silent(entries, now_s)
         orphans = [made.id for made in found if made.alive and self._orphan(made, entries, now_s)]
+        if orphans:
+            self.end(orphans, now_s)
         return Seen(tuple(events), tuple(orphans), tuple(found))
 
     def _orphan(self, made: Instance, entries: Mapping[str, Entry], now_s: float) -> bool:

@@ -115,3 +115,6 @@ class WorkerChannel(Protocol):
 
     def report(self, job: str) -> Report | None:
         """The latest report; `None` if there is none."""
+
+    def forget(self, job: str) -> None:
+        """The job is over, and its machine gone: it takes part no more. What it saved stays. Again is nothing."""

@@ -22,6 +22,7 @@ from scrimp.worker.documents import (
 from scrimp.worker.files import locked, read_document, replace_file
 
 LOCK_WAIT_S = 2.0
+FORGOTTEN = "forgotten"  # an empty file: its worker may be at its last batch, and must not bring the job back
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
@@ -93,7 +94,8 @@ class FolderChannel:
     def found(self, job: str, *, over: Control | None = None) -> Control:
         """Make sure that there is a readable control document, and give it: the worker's part on joining.
 
-        One that cannot be read is replaced by `over`, or by the default, with a revision of its own.
+        One that cannot be read is replaced by `over`, or by the default, with a revision of its own. One that was
+        forgotten stays so for a worker that is still at it (`over`), until it joins anew.
         """
         folder = self.folder(job)
         try:
@@ -101,6 +103,10 @@ class FolderChannel:
         except OSError as error:
             raise Unavailable(f"cannot make {folder}: {error.strerror}") from error
         with locked(folder / "lock", deadline_s=LOCK_WAIT_S):
+            if over is None:
+                (folder / FORGOTTEN).unlink(missing_ok=True)
+            elif (folder / FORGOTTEN).exists():
+                return over
             try:
                 current = self.control(job)
             except Unavailable:
@@ -125,6 +131,18 @@ class FolderChannel:
             return None if found is None else report_from_json(found)
         except (OSError, ValueError):
             return None
+
+    def forget(self, job: str) -> None:
+        """Take away its control document and its report; checkpoints stay. Raises `Unavailable`."""
+        folder = self.folder(job)
+        if not folder.is_dir():
+            return
+        try:
+            (folder / FORGOTTEN).touch()
+            for name in ("control.json", "report.json"):
+                (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"cannot forget {job}: {error.strerror}") from error
 
     def write_report(self, job: str, report: Report) -> None:
         """The worker's part. Not brought to the disk: after a crash of the machine the worker is gone too. Raises `OSError`."""
