@@ -146,7 +146,14 @@ _ALL = (
         Direction.NEUTRAL,
         "batch_size",
         "tune_batch_size",
-        {"operation": Assign("batch_size", from_fields=("batch_size_next", "batch_size_best"))},
+        {
+            "operation": Assign(
+                "batch_size",
+                from_fields=("batch_size_next", "batch_size_best"),
+                asked_field="tuned_for",
+                open_field="batch_size_asks",
+            )
+        },
     ),
     ActionSpec(
         "pause_non_critical",

@@ -77,6 +77,14 @@ def test_secrets_do_not_show_themselves() -> None:
         ("store: a\nstore: b\n", ("SCR401", "`store` is given twice", 2, 1)),
         ("store: !!python/object:os.system x\n", ("SCR401", None, 1, 8)),
         (
+            "collectors:\n  tuning: {look: 5}\n",
+            ("SCR402", "there is no key `look` here", 2, 12),
+        ),
+        (
+            "collectors:\n  sizes: {type: tuning, full: 2}\n",
+            ("SCR403", "`collectors.sizes.full` must be at most 1", 2, 31),
+        ),
+        (
             "policies: ${env:NOT_SET}\n",
             ("SCR404", "the environment variable `NOT_SET` is not set", 1, 11),
         ),
@@ -87,6 +95,10 @@ def test_each_mistake_has_its_place(text: str, finding: tuple[str, str | None, i
     assert found is None
     ((code, message, line, column),) = diagnostics
     assert (code, finding[1] or message, line, column) == (finding[0], finding[1] or message, *finding[2:])
+
+
+def test_a_collector_named_tuning_may_be_another() -> None:
+    assert parse("collectors:\n  tuning: {type: mine, look: 5}\n")[1] == []
 
 
 def test_all_mistakes_at_once_in_order() -> None:

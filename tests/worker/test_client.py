@@ -1,5 +1,6 @@
 """The worker's side against the daemon's, over a real folder."""
 
+import json
 import os
 import signal
 import subprocess
@@ -79,6 +80,21 @@ def test_a_new_batch_size_arrives_and_forgets_old_figures(tmp_path: Path, clock:
         assert channel.report(JOB).batch_size == 8
         assert channel.report(JOB).items_per_second is None
         assert channel.report(JOB).revision == 1
+
+
+def test_energy_and_precision_are_told_and_an_older_report_has_none(tmp_path: Path, clock: Clock) -> None:
+    channel = FolderChannel(tmp_path)
+    worker = join(tmp_path, clock, device="A100", precision="fp16")
+    worker.control()
+    worker.batch_done(32, 1.0, joules=250.0)
+    report = channel.report(JOB)
+    assert (report.stint.joules, report.traits.precision) == (250.0, "fp16")
+    path = channel.folder(JOB) / "report.json"
+    document = json.loads(path.read_text())
+    del document["stint"]["joules"], document["traits"]["precision"]
+    path.write_text(json.dumps(document))
+    report = channel.report(JOB)
+    assert (report.stint.joules, report.traits.precision) == (0.0, None)
 
 
 def test_pausing_blocks_until_resumed_and_keeps_reporting(tmp_path: Path, clock: Clock) -> None:

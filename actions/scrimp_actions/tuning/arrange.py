@@ -40,6 +40,8 @@ class Seen:
     """Measured or forecast peak [m], bytes; 0 where nothing is known."""
     closed: Mapping[int, tuple[Bound, float, float]]
     """Candidates that must not be looked at: the bound, the figure, and the limit."""
+    flat: float
+    """`Care.flat`."""
 
 
 def ladder(goal: Goal, current: int, multiple: int = 1) -> list[Setting]:
@@ -167,4 +169,5 @@ def arrange(
         late,
         np.zeros(len(candidates)) if memory is None else memory,
         closed(candidates, points, goal, care),
+        care.flat,
     )

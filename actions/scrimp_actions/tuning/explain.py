@@ -13,8 +13,6 @@ from scrimp_actions.tuning.history import Setting
 from scrimp_actions.tuning.models import Floats
 
 Verdict = Literal["wait", "measure", "choose", "no_verdict"]
-NOT_BOUND = 0.05
-"""d ln T / d ln b below this: a bigger batch does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +139,13 @@ def _over(data: Seen, place: int, figure: float, goal: Goal, *, measured: bool) 
 
 
 def batch_bound(data: Seen, item: Floats, at: int) -> bool | None:
-    """Does a bigger batch still gain: d ln T / d ln b at a place, forwards, or backwards at the end of the ladder."""
+    """Does a bigger batch still gain, by `Care.flat` at least: d ln T / d ln b at a place, forwards, or backwards at the end of the ladder."""
     line = np.flatnonzero((data.axes[:, 1:] == data.axes[at, 1:]).all(axis=1))
     above, below = line[data.axes[line, 0] > data.axes[at, 0]], line[data.axes[line, 0] < data.axes[at, 0]]
     if not len(above) and not len(below):
         return None
     other = above[np.argmin(data.axes[above, 0])] if len(above) else below[np.argmax(data.axes[below, 0])]
-    return bool((item[at] - item[other]) / (data.size[other] - data.size[at]) >= NOT_BOUND)
+    return bool((item[at] - item[other]) / (data.size[other] - data.size[at]) >= data.flat)
 
 
 def describe(  # noqa: PLR0913, PLR0917 - the one place that puts all findings together

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import exp, log
 from typing import Literal
 
-from scrimp_actions.tuning.history import HALF_LIFE_S, Point, Setting
+from scrimp_actions.tuning.history import HALF_LIFE_S, Observation, Point, Setting
 
 Objective = Literal["cost", "throughput", "energy"]
 MIB = float(2**20)
@@ -37,6 +37,7 @@ class Goal:
 class Care:
     """How the tuner looks.
 
+    A size is not batch-bound where speed rises by less than `flat` for each e-fold of it (3 % by doubling: what a duel calls no gain).
     `stop_gain` was chosen on half of the families (a model on a GPU) of public tables of batch size against latency,
     `break_chance` on all of them; `benchmarks/tuning.py` reports both halves, and curves of other shapes.
     """
@@ -56,6 +57,7 @@ class Care:
     memory_growth: float = 8.0
     min_weight: float = 0.05
     half_life_s: float = HALF_LIFE_S
+    flat: float = 0.05
 
 
 def log_cost(goal: Goal, point: Point) -> float | None:
@@ -76,6 +78,18 @@ def log_cost(goal: Goal, point: Point) -> float | None:
     return (
         log(money) + lost if not goal.overhead_per_batch else log(money * exp(lost) + goal.overhead_per_batch)
     )
+
+
+def worth(goal: Goal, look: Observation) -> float | None:
+    """Items per unit of the objective in one look: what a duel compares. None: nothing was done, or power was not measured."""
+    if look.items_per_s <= 0.0 or look.n <= 0:
+        return None
+    batch = look.setting.batch
+    period = log(batch / look.items_per_s)
+    errors = float(look.errors)
+    point = Point(look.at_s, 1.0, period, 0.0, -1.0, 0.0, None, look.watts, float(look.n), errors)
+    cost = log_cost(goal, point)
+    return None if cost is None else batch / exp(cost)
 
 
 def latency_limit_s(goal: Goal, setting: Setting) -> float:

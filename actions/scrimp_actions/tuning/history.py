@@ -114,13 +114,14 @@ def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_
 
     now_s = np.maximum.reduceat(at_s, starts)
     w = 0.5 ** ((now_s[of] - at_s) / half_life_s)
-    good = (rate > 0) & (n > 0)
+    good = (rate > 0) & (rate < np.inf) & (n > 0)
     wg = np.where(good, w, 0.0)
     weight = total(wg)
     over = np.maximum(weight, 1e-300)
     period = np.log(sizes[of] / np.where(good, rate, sizes[of]))
     mean = total(wg * period) / over
-    ratio = np.log(np.maximum(np.where(np.isnan(tail), latency, tail), 1e-12)) - period
+    ratio = np.log(np.maximum(np.where(np.isfinite(tail), tail, latency), 1e-12)) - period
+    ratio = np.where(np.isfinite(ratio), ratio, 0.0)  # no latency was told: that of the period
     told = (weight > 0) & (total((good & np.isnan(spread)).astype(float)) == 0)
     within = total(np.where(good & ~np.isnan(spread), (wg * spread) ** 2 / np.maximum(n, 1.0), 0.0))
     peak = np.maximum.reduceat(np.where(np.isnan(memory), -np.inf, memory), starts)

@@ -47,7 +47,7 @@ class Notebook:
         try:
             if found is None:
                 return None
-            return Wish(Goal(**found["goal"]), float(found["explore"]), float(found["noted_s"]))
+            return Wish(Goal(**found["goal"]), float(found["explore"]), str(found["asked"]))
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -67,7 +67,7 @@ class Notebook:
                 )
             },
             "workload": list(session.workload),
-            "points": to_json({session.workload: session.points}),
+            "points": to_json({**session.aside, session.workload: session.points}),
             "duel": None if session.duel is None else asdict(session.duel),
             "retune": None if session.retune is None else retune_to_json(session.retune),
             "goal": None if session.goal is None else asdict(session.goal),
@@ -76,7 +76,8 @@ class Notebook:
 
     def keep_wish(self, operation: str, wish: Wish) -> None:
         """Replace the wish. Raises `Unavailable`."""
-        self._write(operation, WISH, asdict(wish))
+        document = {"goal": asdict(wish.goal), "explore": wish.explore, "asked": wish.asked}
+        self._write(operation, WISH, document)
 
     def _path(self, operation: str, ending: str) -> Path:
         return self.root / f"{quote(operation, safe='')}{ending}"
@@ -101,12 +102,13 @@ class Notebook:
 
 def _session(found: Mapping[str, Any]) -> Session:
     workload = Workload(*found["workload"])
-    duel = found["duel"]
+    duel, history = found["duel"], from_json(found["points"])
     return Session(
         workload=workload,
         incumbent=int(found["incumbent"]),
         began_s=float(found["began_s"]),
-        points=from_json(found["points"]).get(workload, {}),
+        points=history.get(workload, {}),
+        aside={one: points for one, points in history.items() if one != workload},
         duel=None
         if duel is None
         else Duel(Setting(*duel["base"]), Setting(*duel["rival"]), tuple(duel["rates"])),

@@ -3,8 +3,8 @@
 Each act is one step: a size to try on the share of the jobs that may explore, a turn of a duel, or the winner for all.
 What comes next is found by the collector `tuning` from what the workers report, so that every step is a decision of a
 policy, audited like any other. The first act, and each that comes with other bounds, only notes what the policy
-wishes: what is tried is chosen under these bounds. Without `explore` nothing is tried, and the best size that is known
-is taken by all.
+wishes (`tuned_for`), and says so in the plan: what is tried is chosen under these bounds. Without `explore` nothing is
+tried, and the best size that is known is taken by all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ from scrimp_actions.factory import Factory
 from scrimp_actions.local.controls import MARGIN_S, split
 from scrimp_actions.local.jobs import Job, Jobs
 from scrimp_actions.specs import SPECS
-from scrimp_actions.tuning.collector import folder
+from scrimp_actions.tuning.collector import folder, same_work
 from scrimp_actions.tuning.goal import Goal, Objective
 from scrimp_actions.tuning.notebook import Notebook
-from scrimp_actions.tuning.session import Pace, Wish, trial_jobs
+from scrimp_actions.tuning.session import Wish, trial_jobs
 
-NAME = "tune_batch_size"
+NAME, WISHED = "tune_batch_size", "tuned_for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,6 @@ class TuningProvider:
     jobs: Jobs
     notebook: Notebook
     name: str = "tuning"
-    wish_s: float = Pace().wish_s
 
     def handles(self, action: PlannedAction) -> bool:
         """Only `tune_batch_size`."""
@@ -50,40 +49,47 @@ class TuningProvider:
     def plan(self, action: PlannedAction) -> str:
         """One line on what would be asked of whom, and why."""
         operation = split(action.target)[1]
-        found = self._asked(action)
-        names = ", ".join(job.name for job in found) or "no job that takes part"
+        if WISHED in action.after:
+            return f"note for {operation} {action.after[WISHED]}; no size is changed"
+        found, size = self._chosen(action), _size(action)
+        names = ", ".join(job.name for job in found if job.batch_size != size)
+        if not names:
+            return f"nothing: {'all have it' if found else f'no job of {operation} takes part'}"
         session = self.notebook.session(operation)
         why = f" ({session.told})" if session is not None and session.told else ""
-        return f"ask {names} for batches of {_size(action)}{why}"
+        return f"ask {names} for batches of {size}{why}"
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:  # noqa: ARG002 - reads local files only
-        """Refuses where nobody takes part or all have the size already; an operation is tuned by its own policy only."""
+        """Refuses where nobody takes part, all have the size already, or it was found for another wish.
+
+        An operation is tuned by its own policy only.
+        """
         operation = split(action.target)[1]
         if action.args.get("operation") not in (None, operation):
             return Refusal(f"the policy tunes {action.args['operation']}, and the target is {operation}")
-        found = self._asked(action)
+        found, wish = self._chosen(action), wish_of(action)
         if not found:
             return Refusal(f"no job of {operation} takes part in the worker contract")
-        wish = wish_of(action)
-        if wish is not None and not self._noted(operation, wish):
-            return replace(action, after=dict(action.before), change=0.0, saving_per_hour=None)
+        if WISHED in action.after:
+            return action
+        if wish is not None and self.notebook.wish(operation) != wish:
+            return Refusal(f"the size was found for another wish of {operation} than this one")
         if all(job.batch_size == _size(action) for job in found):
             return Refusal(f"the jobs of {operation} have batches of {_size(action)} already")
         return action
 
     def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:
-        """Note what the policy wishes, and write the size into the control documents of those who are asked."""
+        """Note what the policy wishes; or write the size into the control documents of those who are asked."""
         operation = split(action.target)[1]
         until_s = self.jobs.services.now() + deadline_s - MARGIN_S
-        found = self._asked(action)
+        wish = wish_of(action)
+        if WISHED in action.after and wish is not None:
+            self.notebook.keep_wish(operation, wish)
+            return ActionResult(f"noted what is wished: {wish.asked}", action.after)
+        found, size = self._chosen(action), _size(action)
         if not found:
             raise TargetGone(f"no job of {operation} takes part any more")
-        wish = wish_of(action)
-        if wish is not None and not self._noted(operation, wish):
-            self.notebook.keep_wish(operation, replace(wish, noted_s=self.jobs.services.now()))
-        if action.after == action.before:
-            return ActionResult("noted what is wished; sizes are tried from now on", action.after)
-        size = _size(action)
+        found = [job for job in found if job.batch_size != size or (job.control and job.control.key == key)]
 
         def resized(control: Control) -> Control:
             return replace(control, batch_size=size)
@@ -91,34 +97,35 @@ class TuningProvider:
         for job in found:
             self.jobs.change(job.path, key, resized, until_s=until_s)
         names = ", ".join(job.name for job in found)
-        return ActionResult(f"asked {names} for batches of {size}", {"batch_size": size})
+        told = f"asked {names} for batches of {size}" if found else f"all had batches of {size} already"
+        return ActionResult(told, {"batch_size": size})
 
     def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:  # noqa: ARG002 - as above
         """Reached if all who are asked were; a part is as good as untouched, since the same key asks only the rest."""
-        if action.after == action.before:
-            wish = wish_of(action)
-            noted = wish is not None and self._noted(split(action.target)[1], wish)
+        if WISHED in action.after:
+            noted = self.notebook.wish(split(action.target)[1]) == wish_of(action)
             return Probe(Reached.REACHED if noted else Reached.UNTOUCHED, "a wish to note")
-        found = self._asked(action)
-        done = [job for job in found if job.control and job.control.key == key]
+        found, size = self._chosen(action), _size(action)
+        done = [job for job in found if job.control and (job.control.key == key or job.batch_size == size)]
         if found and len(done) == len(found):
             return Probe(Reached.REACHED, f"{len(done)} jobs were asked")
         return Probe(Reached.UNTOUCHED, f"{len(done)} of {len(found)} jobs were asked")
 
-    def _noted(self, operation: str, wish: Wish) -> bool:
-        """Whether this very wish is noted, and holds."""
-        found = self.notebook.wish(operation)
-        return found == wish and found.noted_s > self.jobs.services.now() - self.wish_s
-
-    def _asked(self, action: PlannedAction) -> Sequence[Job]:
-        """The jobs on trial while something is tried; else all of the operation."""
+    def _chosen(self, action: PlannedAction) -> Sequence[Job]:
+        """The jobs on trial while something is tried; else all of the operation, on the device that it is tuned on."""
         operation = split(action.target)[1]
-        found = {job.path: job for job in self.jobs.of_operation(operation) if job.control is not None}
         session, wish = self.notebook.session(operation), wish_of(action)
+        found = {
+            job.path: job
+            for job in self.jobs.of_operation(operation)
+            if job.control is not None
+            and (session is None or job.report is None or same_work(job.report.traits, session.workload))
+        }
         trying = (
             session is not None
             and wish is not None
             and wish.explore > 0
+            and WISHED not in action.after
             and _size(action) not in (session.incumbent, session.winner)
         )
         chosen = trial_jobs(list(found), wish.explore) if trying and wish is not None else sorted(found)
@@ -143,6 +150,7 @@ def wish_of(action: PlannedAction) -> Wish | None:
             max_memory_bytes=float(memory) if isinstance(memory, int | float) else None,
         ),
         min(max(float(explore), 0.0), 1.0),
+        str(action.after.get(WISHED, "")),
     )
 
 

@@ -16,20 +16,17 @@ from typing import Any
 from scrimp_actions.tuning.arrange import closed
 from scrimp_actions.tuning.drift import Cusum, DriftLimits, length_shift, watch
 from scrimp_actions.tuning.duel import Duel, DuelRules, Verdict, judge
-from scrimp_actions.tuning.goal import Care, Goal, latency_limit_s
+from scrimp_actions.tuning.goal import Care, Goal, latency_limit_s, worth
 from scrimp_actions.tuning.history import Observation, Point, Setting
-
-RECENT = 0.3
-"""Weight of the newest look in the recent latency."""
-SAFETY = 1.1
-"""On a latency that is reckoned up to a size that was not measured since the drift."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetuneRules:
     """How re-tuning goes: traffic share that may try, batches of a look, first and longest cool-down (seconds), mix of lengths.
 
-    A neighbour has to win by more than 3 % with a one-sided confidence of 97.5 % (two standard errors): `duel`.
+    A neighbour has to win by more than 3 % with a one-sided confidence of 97.5 % (two standard errors): `duel`. The newest look
+    weighs `recent` in the recent latency: three looks or so count, which follows a drift and not each look. That latency is taken
+    `reserve` times before it is reckoned up to a size that was not measured since the drift.
     """
 
     share: float = 0.05
@@ -40,6 +37,8 @@ class RetuneRules:
     drift: DriftLimits = field(default_factory=DriftLimits)
     least_lengths: int = 200
     mix_distance: float = 0.2
+    recent: float = 0.3
+    reserve: float = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def see(state: Retune, look: Observation, ground: Ground, rules: RetuneRules, no
     if look.setting == rival and tail_s > latency_limit_s(ground.goal, look.setting):
         return _next(state, ground, rules, now_s, "it breaks the latency bound")
     if look.setting == state.setting:
-        recent = tail_s if state.tail_s is None else state.tail_s + RECENT * (tail_s - state.tail_s)
+        recent = tail_s if state.tail_s is None else state.tail_s + rules.recent * (tail_s - state.tail_s)
         state = replace(state, tail_s=recent)
     if state.duel is not None:
         return _duelled(state, look, ground, rules, now_s) if look.setting == state.duel.turn else state
@@ -144,7 +143,7 @@ def _watched(state: Retune, look: Observation, ground: Ground, rules: RetuneRule
 def _alarm(state: Retune, ground: Ground, rules: RetuneRules, now_s: float, why: str) -> Retune:
     """Line up the neighbours; where the bound is broken now, the smaller ones only."""
     state = replace(state, tried=(state.setting,), ahead=(), changed=False, told=why)
-    beside = [_step(state.setting, side, state, ground) for side in (-1, 1)]
+    beside = [_step(state.setting, side, state, ground, rules) for side in (-1, 1)]
     return _next(replace(state, ahead=tuple(s for s in beside if s is not None)), ground, rules, now_s)
 
 
@@ -153,7 +152,7 @@ def _broken(state: Retune, ground: Ground) -> bool:
     return state.tail_s is not None and state.tail_s > latency_limit_s(ground.goal, state.setting)
 
 
-def _step(at: Setting, side: int, state: Retune, ground: Ground) -> Setting | None:
+def _step(at: Setting, side: int, state: Retune, ground: Ground, rules: RetuneRules) -> Setting | None:
     """The next allowed setting below or above, all other axes equal; None: there is none."""
     goal = ground.goal
     shut = closed(ground.candidates, ground.points, goal, ground.care)
@@ -171,7 +170,7 @@ def _step(at: Setting, side: int, state: Retune, ground: Ground) -> Setting | No
     found = line[0] if side > 0 else line[-1]
     if side > 0 and state.tail_s is not None:
         # At worst it takes as long per item as the setting does now.
-        worst_s = state.tail_s * SAFETY * found.batch / state.setting.batch
+        worst_s = state.tail_s * rules.reserve * found.batch / state.setting.batch
         if worst_s > latency_limit_s(goal, found):
             return None
     return found
@@ -180,7 +179,10 @@ def _step(at: Setting, side: int, state: Retune, ground: Ground) -> Setting | No
 def _duelled(state: Retune, look: Observation, ground: Ground, rules: RetuneRules, now_s: float) -> Retune:
     """Move the duel on; a decided one makes the rival the setting, or sends it home."""
     assert state.duel is not None
-    duel = state.duel.seen(look.items_per_s)
+    value = worth(ground.goal, look)
+    if value is None:
+        return state
+    duel = state.duel.seen(value)
     verdict = judge(duel, rules.duel)
     if verdict is Verdict.OPEN:
         return replace(state, duel=duel)
@@ -205,7 +207,7 @@ def _duelled(state: Retune, look: Observation, ground: Ground, rules: RetuneRule
         ahead=(),
         told=why,
     )
-    further = _step(duel.rival, side, state, ground)
+    further = _step(duel.rival, side, state, ground, rules)
     return _next(replace(state, ahead=() if further is None else (further,)), ground, rules, now_s)
 
 

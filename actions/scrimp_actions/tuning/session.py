@@ -7,43 +7,57 @@ duel, and nothing else. What the jobs are asked, and when, is decided by policie
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import exp, fsum, log
+from math import exp, fsum, inf, log
 
-from scrimp_actions.tuning.arrange import ladder
+from scrimp_actions.tuning.arrange import closed, ladder
+from scrimp_actions.tuning.drift import DriftLimits
 from scrimp_actions.tuning.duel import Duel, DuelRules, Verdict, judge
-from scrimp_actions.tuning.explain import Proposal
-from scrimp_actions.tuning.goal import Care, Goal
-from scrimp_actions.tuning.history import Observation, Point, Setting, Workload, fold
+from scrimp_actions.tuning.explain import Proposal, Rejection, name_of
+from scrimp_actions.tuning.goal import Care, Goal, latency_limit_s, worth
+from scrimp_actions.tuning.history import History, Observation, Point, Setting, Workload, fold
 from scrimp_actions.tuning.retune import Ground, Retune, RetuneRules, order, see
 from scrimp_actions.tuning.search import propose
-
-SAFETY = 1.5  # on a measured latency, before it is reckoned up to a size that was not measured: real traffic waits for it
-SLOWER = 0.05  # in logs: by so much a larger size has to fall behind before none beyond it is tried
-FULL = 0.9  # of the batch size on average: below, the work that comes in is the limit, not the batch
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a policy asked for last, at `noted_s`: the goal, and the share of the traffic (0 to 1) that may try other sizes."""
+    """What a policy asked for last: the goal, and the share of the traffic (0 to 1) that may try other sizes.
+
+    `asked` are its words. `memory_limit_bytes` is no wish, but the least limit of the jobs there are now: jobs come and
+    go, so that what is remembered of the goal does not depend on it.
+    """
 
     goal: Goal
     explore: float = 0.0
-    noted_s: float = field(default=0.0, compare=False)
+    asked: str = field(default="", compare=False)
+    memory_limit_bytes: float | None = None
+
+    @property
+    def bounds(self) -> Goal:
+        """The goal within the memory that the jobs have."""
+        limits = [one for one in (self.goal.max_memory_bytes, self.memory_limit_bytes) if one is not None]
+        return replace(self.goal, max_memory_bytes=min(limits, default=None))
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How live tuning goes. A look takes `look_s` and `look_batches` at least.
 
-    After a duel that changed nothing the next one waits `cool_s`, twice as long after each further one. A wish holds for
-    `wish_s`; then the policy has to say it again.
+    Where batches are filled to less than `full` on average, the work that comes in is the limit, and not their size. After a duel that
+    changed nothing the next one waits `cool_s`, twice as long after each further one. Real traffic waits for a trial: a measured
+    latency is taken `probe_reserve` times before it is reckoned up to a larger size, and none is tried beyond one that fell
+    behind the best by `slower` (in logs: three times the spread of a look on a quiet machine, less than any cliff worth the name).
+    `drift` is the shift (a log ratio) that brings a settled size to the test again.
     """
 
     look_s: float = 3.0
     look_batches: int = 4
+    full: float = 0.9
     cool_s: float = 600.0
-    wish_s: float = 3600.0
+    probe_reserve: float = 1.5
+    slower: float = 0.05
     rules: DuelRules = field(default_factory=DuelRules)
+    drift: DriftLimits = field(default_factory=DriftLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,8 @@ class Session:
     """All that is remembered of one operation. `incumbent` is the size that all jobs have but those on trial.
 
     `tried_s` is the time that trials took since `began_s`, in shares of the whole traffic; `told` says how the last
-    duel ended. `retune` watches a size that nothing beats under `goal`; other bounds begin the search anew.
+    duel ended. `retune` watches a size that nothing beats under `goal`; another goal begins the search anew. `aside` is
+    what was looked at of the same operation elsewhere: on another device, or in another precision.
     """
 
     workload: Workload
@@ -66,6 +81,7 @@ class Session:
     told: str = ""
     retune: Retune | None = None
     goal: Goal | None = None
+    aside: History = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +93,37 @@ class Next:
     why: str
 
 
-def study(session: Session, wish: Wish, care: Care, now_s: float) -> Proposal:
+def study(session: Session, wish: Wish, care: Care, pace: Pace, now_s: float) -> Proposal:
     """What the looks so far say, of sizes that are safe to try."""
-    goal = replace(wish.goal, max_batch=_safe_batch(session, wish.goal))
-    candidates = ladder(goal, session.incumbent)
+    goal, safe = wish.bounds, _safe_batch(session, wish.goal, pace)
+    candidates = [
+        one
+        for one in ladder(goal, session.incumbent)
+        if one.batch <= safe or one in session.points or one.batch == session.incumbent
+    ]
     return propose(session.points, candidates, goal, Setting(session.incumbent), care, now_s)
 
 
-def _safe_batch(session: Session, goal: Goal) -> int | None:
+def _safe_batch(session: Session, goal: Goal, pace: Pace) -> float:
     """The largest batch to try under a latency bound; real traffic waits for a trial, so that no probe may break it to learn.
 
     It has to hold the bound with some reserve even if it takes as long per item as one that was looked at; and beyond the
     largest of those only where that one was not slower than the best below it.
     """
     if goal.max_latency_s is None:
-        return goal.max_batch
+        return inf
     seen = {setting.batch: point for setting, point in session.points.items() if point.weight > 0}
     reach = [
-        int(batch * goal.max_latency_s / (exp(point.period + point.tail) * SAFETY))
+        int(batch * goal.max_latency_s / (exp(point.period + point.tail) * pace.probe_reserve))
         for batch, point in seen.items()
     ]
     safe = max([one for one in reach if one > 0], default=1)
     if len(seen) > 1:
         most = max(seen)
         rates = {batch: log(batch) - point.period for batch, point in seen.items()}
-        if rates[most] < max(rates.values()) - SLOWER:
+        if rates[most] < max(rates.values()) - pace.slower:
             safe = min(safe, most)
-    return safe if goal.max_batch is None else min(safe, goal.max_batch)
+    return safe
 
 
 def trial_jobs(jobs: Sequence[str], explore: float) -> Sequence[str]:
@@ -119,24 +139,61 @@ def observe(
     session = replace(session, points=history.get(session.workload, {}))
     if wish is None or wish.explore <= 0:
         return session
-    if session.retune is not None and session.goal == wish.goal:
+    if (
+        session.goal != wish.goal
+    ):  # what was concluded under other bounds holds no longer; what was measured does
+        session = Session(
+            session.workload,
+            session.incumbent,
+            session.began_s,
+            session.points,
+            tried_s=session.tried_s,
+            goal=wish.goal,
+            aside=session.aside,
+        )
+    if session.retune is not None and not _outgrown(session, wish, care):
         return _watched(session, session.retune, looks, wish, care, pace, now_s)
     session = replace(session, retune=None)
     if session.duel is not None:
-        session = _duelled(session, looks, pace, now_s)
-    if looks and session.duel is None and session.winner is None and now_s >= session.cool_until_s:
-        proposal = study(session, wish, care, now_s)
-        # Looks that were taken one after the other could not tell the two apart; looks in turns may.
-        chosen = proposal.best if proposal.verdict == "no_verdict" else proposal.setting
-        if (
-            proposal.verdict in {"choose", "no_verdict"}
-            and chosen is not None
-            and chosen.batch != session.incumbent
-        ):
-            session = replace(session, duel=Duel(Setting(session.incumbent), chosen))
-        elif proposal.verdict == "choose":
-            session = replace(session, retune=Retune(Setting(session.incumbent)), goal=wish.goal)
+        session = _duelled(session, session.duel, looks, wish, pace, now_s)
+    if looks and session.duel is None and session.winner is None:
+        session = _concluded(session, wish, care, pace, now_s)
     return session
+
+
+def _concluded(session: Session, wish: Wish, care: Care, pace: Pace, now_s: float) -> Session:
+    """What the looks so far lead to: a duel; at once another size, where the one in use breaks a bound; or watching it."""
+    proposal, here = study(session, wish, care, pace, now_s), Setting(session.incumbent)
+    # Looks that were taken one after the other could not tell the two apart; looks in turns may.
+    chosen = proposal.best if proposal.verdict == "no_verdict" else proposal.setting
+    if proposal.verdict not in {"choose", "no_verdict"} or chosen is None:
+        return session
+    out = _out(session, wish, care) if chosen != here else None
+    if out is not None:  # it has nothing to win any more, however fast it is
+        return replace(session, winner=chosen.batch, told=f"{name_of(chosen)} instead of {out}")
+    if now_s < session.cool_until_s:
+        return session
+    if chosen != here:
+        return replace(session, duel=Duel(here, chosen))
+    return replace(session, retune=Retune(here)) if proposal.verdict == "choose" else session
+
+
+def _out(session: Session, wish: Wish, care: Care) -> Rejection | None:
+    """How the size in use breaks a bound, as it was measured; a single probable breach is left to a duel."""
+    here = Setting(session.incumbent)
+    for bound, value, limit in closed([here], session.points, wish.bounds, care).values():
+        return Rejection(here, bound, value, limit, measured=True)
+    point = session.points.get(here)
+    if point is None or point.weight < care.min_weight:
+        return None
+    tail_s, limit_s = exp(point.period + point.tail), latency_limit_s(wish.goal, here)
+    return Rejection(here, "latency", tail_s, limit_s, measured=True) if tail_s > limit_s else None
+
+
+def _outgrown(session: Session, wish: Wish, care: Care) -> bool:
+    """Whether the size in use no longer fits or works: a job with less memory than the others has come, say."""
+    out = _out(session, wish, care)
+    return out is not None and out.bound in {"memory", "errors"}
 
 
 def _watched(
@@ -149,7 +206,8 @@ def _watched(
     now_s: float,
 ) -> Session:
     """Watch the size in use; where a neighbour has won after a drift, it is the winner."""
-    ground = Ground(session.points, ladder(wish.goal, session.incumbent), wish.goal, care)
+    goal = wish.bounds
+    ground = Ground(session.points, ladder(goal, session.incumbent), goal, care)
     for look in looks:
         retune = see(retune, look, ground, _rules(wish, pace), now_s)
     winner = retune.setting.batch if retune.setting.batch != session.incumbent else None
@@ -158,15 +216,26 @@ def _watched(
 
 def _rules(wish: Wish, pace: Pace) -> RetuneRules:
     return RetuneRules(
-        share=wish.explore, look_batches=pace.look_batches, cool_s=pace.cool_s, duel=pace.rules
+        share=wish.explore,
+        look_batches=pace.look_batches,
+        cool_s=pace.cool_s,
+        duel=pace.rules,
+        drift=pace.drift,
+        reserve=pace.probe_reserve,
     )
 
 
-def _duelled(session: Session, looks: Sequence[Observation], pace: Pace, now_s: float) -> Session:
-    """Take the looks of this turn, and end the duel where it is decided."""
-    duel = session.duel
-    assert duel is not None
-    rates = [look.items_per_s for look in looks if look.setting == duel.turn]
+def _duelled(
+    session: Session, duel: Duel, looks: Sequence[Observation], wish: Wish, pace: Pace, now_s: float
+) -> Session:
+    """Take the looks of this turn, and end the duel where it is decided, or where a bound is broken."""
+    seen = [look for look in looks if look.setting == duel.turn]
+    broken = next((why for look in seen if (why := _breach(look, wish.bounds))), "")
+    if broken and duel.turn == duel.rival:
+        return _lost(session, f"{name_of(duel.rival)}: {broken}", pace, now_s)
+    if broken:  # of the size in use: it is out, or not, by all its looks
+        return replace(session, duel=None)
+    rates = [value for look in seen if (value := worth(wish.goal, look)) is not None]
     if not rates:
         return session
     duel = duel.seen(exp(fsum(log(rate) for rate in rates) / len(rates)))
@@ -180,13 +249,26 @@ def _duelled(session: Session, looks: Sequence[Observation], pace: Pace, now_s: 
             session, duel=None, winner=duel.rival.batch, idle_duels=0, told=f"{versus}: won, {gain}"
         )
     said = "lost" if verdict is Verdict.LOST else "no verdict, the spread is too wide"
+    return _lost(session, f"{versus}: {said}, {gain}", pace, now_s)
+
+
+def _lost(session: Session, told: str, pace: Pace, now_s: float) -> Session:
+    """All stays as it is, and the next duel waits."""
     return replace(
         session,
         duel=None,
         idle_duels=session.idle_duels + 1,
         cool_until_s=now_s + pace.cool_s * 2.0**session.idle_duels,
-        told=f"{versus}: {said}, {gain}",
+        told=told,
     )
+
+
+def _breach(look: Observation, goal: Goal) -> str:
+    """How one look breaks a bound; empty if it does not."""
+    if look.items_per_s <= 0.0 or look.errors > goal.max_error_rate * look.n:
+        return "it failed"
+    tail_s = look.latency_s if look.tail_s is None else look.tail_s
+    return "it breaks the latency bound" if tail_s > latency_limit_s(goal, look.setting) else ""
 
 
 def settled(session: Session, batch: int) -> Session:
@@ -195,18 +277,22 @@ def settled(session: Session, batch: int) -> Session:
 
 
 def next_size(
-    session: Session, wish: Wish | None, proposal: Proposal, pace: Pace, jobs: int, now_s: float
+    session: Session,
+    wish: Wish | None,
+    proposal: Proposal,
+    care: Care,
+    pace: Pace,
+    jobs: int,
+    now_s: float,
 ) -> Next:
     """What the jobs should have now, of so many; `proposal` is what `study` says now."""
     here = session.incumbent
-    if wish is None or now_s - wish.noted_s > pace.wish_s:
-        return Next(
-            max(here // 2, 1) if here > 1 else 2, all_jobs=False, why="a policy has to say what it wishes"
-        )
+    if wish is None:
+        return Next(here, all_jobs=True, why="no policy has said yet what it wishes")
     if session.winner is not None:
         return Next(session.winner, all_jobs=True, why=session.told)
     if wish.explore <= 0:
-        return _known_best(session, proposal, pace)
+        return _known_best(session, proposal, pace, _out(session, wish, care))
     if session.retune is not None:
         asked = order(session.retune, _rules(wish, pace))
         return Next(asked.setting.batch, all_jobs=not asked.probe, why=asked.why)
@@ -231,9 +317,11 @@ def _trial(session: Session, batch: int, wish: Wish, pace: Pace, jobs: int, now_
     return Next(batch, all_jobs=False, why=why)
 
 
-def _known_best(session: Session, proposal: Proposal, pace: Pace) -> Next:
-    """The best measured size where nothing may be tried, if it is better by the margin of a duel."""
+def _known_best(session: Session, proposal: Proposal, pace: Pace, out: Rejection | None) -> Next:
+    """The best measured size where nothing may be tried, if it is better by the margin of a duel, or the present one is out."""
     best, gain = proposal.best, proposal.measured_gain
+    if out is not None and best is not None:
+        return Next(best.batch, all_jobs=True, why=f"{name_of(best)} instead of {out}")
     if best is not None and proposal.setting == best and gain is not None and gain > pace.rules.margin:
         return Next(best.batch, all_jobs=True, why=f"measured {gain:+.0%}")
     return Next(session.incumbent, all_jobs=True, why="nothing may be tried")

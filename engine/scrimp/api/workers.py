@@ -41,6 +41,7 @@ class Traits:
     memory_limit_bytes: int | None = None
     deadline_at_s: float | None = None  # epoch seconds by which the job is wanted to be done
     device: str | None = None  # what its batches run on: "cpu", or a GPU's model
+    precision: str | None = None  # "fp16", say: figures are compared within one device and precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Stint:
 
     `work` is the amount that their items came to, where items differ in size (seconds of audio, say), else their number.
     `busy_s` is the time that the batches took, `squares_s2` the sum of its squares, `core_s` the CPU time of the process
-    in it; `errors` counts batches that failed.
+    in it; `joules` the energy that they took, 0 where none was told; `errors` counts batches that failed.
     """
 
     since_s: float  # epoch seconds: names the stint
@@ -60,6 +61,7 @@ class Stint:
     squares_s2: float = 0.0
     core_s: float = 0.0
     errors: int = 0
+    joules: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,8 @@ def _said(error: Any) -> str:
             return f"must be above {wanted}"
         case "oneOf":
             return "must be a text or a list of texts"
-        case "minimum":
-            return f"must be at least {wanted}"
+        case "minimum" | "maximum":
+            return f"must be at {'least' if error.validator == 'minimum' else 'most'} {wanted}"
         case "required":
             return "needs " + ", ".join(f"`{one}`" for one in wanted if one not in error.instance)
     return "is not what belongs here"

@@ -83,13 +83,18 @@ class Resize(Struct, frozen=True):
 class Assign(Struct, frozen=True):
     """Set a field to a constant, or to the value of the first of `from_fields` that is known.
 
-    The saving per hour is `plus` minus `minus` (fields of money per hour), times `times_field` where it is named;
+    Where that value was found for other arguments than this act's, the act would be another one than it seems: `asked_field`
+    is a text field with the arguments that it was found for. Where it is known and says something else, the act leaves `field`
+    as it is and only puts its own arguments there. `field` may sum up many parts of the target: `open_field` is the number of
+    those that are not as they should be, and where it is known, it says whether there is anything to do. The saving per hour is `plus` minus `minus` (fields of money per hour), times `times_field` where it is named;
     `discount` names a field that gives it as a share of `plus` where `minus` is unknown.
     """
 
     field: str
     value: str | bool | None = None
     from_fields: tuple[str, ...] = ()
+    asked_field: str | None = None
+    open_field: str | None = None
     plus: str | None = None
     minus: str | None = None
     discount: str | None = None

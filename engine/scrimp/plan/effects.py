@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from scrimp.evaluate import value_text
 from scrimp.model.catalogue import ActionSpec, Assign, Direction, NoEffect, Resize
 from scrimp.model.decision import PlannedAction, Value
 from scrimp.model.money import Money
@@ -126,24 +127,38 @@ def _within_bounds(
 def _assign(
     spec: ActionSpec, effect: Assign, target: str, args: Mapping[str, Value], read: RowReader, currency: str
 ) -> PlannedAction | NotPlanned:
+    before = read(effect.field)
+    if effect.asked_field and (noted := read(effect.asked_field)) not in (None, asked := _asked(spec, args)):
+        now, then = ({effect.field: before, effect.asked_field: text} for text in (noted, asked))
+        return _planned(spec, target, args, now, then, None, spec.direction, 0.0)
     known = (value for field in effect.from_fields if (value := read(field)) is not None)
     after = next(known, None) if effect.from_fields else effect.value
     if after is None:
         return NotPlanned(f"`{effect.from_fields[-1]}` is unknown")
-    before = read(effect.field)
     saving = _assigned_saving(effect, read)
     numbers = isinstance(before, float) and isinstance(after, float)
     change = abs(after - before) if numbers else 1.0  # type: ignore[operator]
+    now, then = {effect.field: before}, {effect.field: after}
+    if effect.open_field and isinstance(parts := read(effect.open_field), float):
+        now, then = (
+            ({**now, effect.open_field: parts}, {**then, effect.open_field: 0.0}) if parts else (then, then)
+        )
     return _planned(
         spec,
         target,
         args,
-        {effect.field: before},
-        {effect.field: after},
+        now,
+        then,
         None if saving is None else Money(saving, currency),
         spec.direction,
         change,
     )
+
+
+def _asked(spec: ActionSpec, args: Mapping[str, Value]) -> str:
+    """The arguments as a policy writes them, in the order in which they are declared."""
+    given = [(param, args[param.name]) for param in spec.params if param.name in args]
+    return f"({', '.join(f'{param.name} = {value_text(value, param.types[0])}' for param, value in given)})"
 
 
 def _assigned_saving(effect: Assign, read: RowReader) -> float | None:

@@ -78,6 +78,7 @@ class Worker:
         memory_limit: int | None = None,
         deadline_at_s: float | None = None,
         device: str | None = None,
+        precision: str | None = None,
         state: Callable[[], Any] | None = None,
         root: Path | None = None,
         window_s: float = 10.0,
@@ -91,7 +92,7 @@ class Worker:
         `notices` gives what the cloud said last of the machine; without it, and with `SCRIMP_IMDS` set (`1`, or the
         address), the instance metadata are looked at every 5 s, or every `SCRIMP_IMDS_EVERY_S`. A worker whose machine
         is taken drains by itself. `state` gives what a checkpoint saves (JSON); with it the worker saves whenever it is asked to, paused too, and
-        on leaving. `memory_limit` is in bytes, `device` what batches run on, such as "cpu". Raises `ValueError` for names that cannot be, and `Unavailable` if the
+        on leaving. `memory_limit` is in bytes, `device` what batches run on, such as "cpu", `precision` how, such as "fp16". Raises `ValueError` for names that cannot be, and `Unavailable` if the
         folder cannot be written: a job that could not be controlled should not start as if it could.
         """
         named = os.environ.get(JOB, "")
@@ -102,7 +103,9 @@ class Worker:
         if channel is not None:
             split_job(named)
         able = checkpointable if checkpointable is not None else (state is not None) or None
-        traits = Traits(identify(os.getpid()), operation, critical, able, memory_limit, deadline_at_s, device)
+        traits = Traits(
+            identify(os.getpid()), operation, critical, able, memory_limit, deadline_at_s, device, precision
+        )
         worker = cls(
             channel, named, traits, batch_size, state, Meter(window_s), report_every_s, now=now, sleep=sleep
         )
@@ -188,6 +191,7 @@ class Worker:
         *,
         work: float | None = None,
         memory_bytes: int | None = None,
+        joules: float = 0.0,
         progress: float | None = None,
         waiting: int | None = None,
     ) -> None:
@@ -195,7 +199,7 @@ class Worker:
 
         `work` is what the items came to, where they differ in size: seconds of audio, say. Then sizes of batches are
         compared by it, and a batch of short clips does not seem fast. `memory_bytes` is the batch's peak, where that is
-        not the process's own but a GPU's.
+        not the process's own but a GPU's. `joules` is the energy that it took: sizes are tuned for energy only where it is told.
         """
         self._items += items
         self._progress = progress if progress is not None else self._progress
@@ -203,7 +207,7 @@ class Worker:
         core_s = time.process_time() - self._core_began_s
         amount = float(items) if work is None else work
         memory = peak_memory() if memory_bytes is None else memory_bytes
-        self.meter.add(self.now(), items, amount, seconds, core_s, memory)
+        self.meter.add(self.now(), items, amount, seconds, core_s, memory, joules)
         self._core_began_s += core_s
         self._maybe_report(RunState.RUNNING)
 

@@ -71,6 +71,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
             "memory_limit_bytes": traits.memory_limit_bytes,
             "deadline_at_s": traits.deadline_at_s,
             "device": traits.device,
+            "precision": traits.precision,
         },
     }
 
@@ -104,6 +105,7 @@ def report_from_json(found: Mapping[str, Any]) -> Report:
             memory_limit_bytes=_whole(traits, "memory_limit_bytes"),
             deadline_at_s=_number(traits, "deadline_at_s"),
             device=_text(traits, "device"),
+            precision=_text(traits, "precision"),
         ),
     )
 
@@ -154,6 +156,7 @@ def stint_from_json(found: Any) -> Stint | None:
         squares_s2=_need(_number(found, "squares_s2"), "squares_s2"),
         core_s=_need(_number(found, "core_s"), "core_s"),
         errors=_need(_whole(found, "errors"), "errors"),
+        joules=_number(found, "joules") or 0.0,
     )
 
 

@@ -21,9 +21,16 @@ class Meter:
     _batches: deque[tuple[float, int, float, int]] = field(default_factory=deque)
 
     def add(
-        self, at_s: float, items: int, work: float, seconds: float, core_s: float, memory_bytes: int
+        self,
+        at_s: float,
+        items: int,
+        work: float,
+        seconds: float,
+        core_s: float,
+        memory_bytes: int,
+        joules: float = 0.0,
     ) -> None:
-        """One batch that ended at `at_s` and took `seconds`, `core_s` of them on the CPU; `work` as in `Stint`."""
+        """One batch that ended at `at_s` and took `seconds`, `core_s` of them on the CPU; `work` and `joules` as in `Stint`."""
         self._batches.append((at_s, items, seconds, memory_bytes))
         if len(self._batches) > self.most:
             self._batches.popleft()
@@ -36,6 +43,7 @@ class Meter:
             busy_s=stint.busy_s + seconds,
             squares_s2=stint.squares_s2 + seconds * seconds,
             core_s=stint.core_s + core_s,
+            joules=stint.joules + joules,
         )
 
     def failed(self) -> None:

@@ -20,8 +20,10 @@ from scrimp.api import (
     Traits,
     Unavailable,
 )
+from scrimp.plan.effects import changes_nothing, plan_action
 from scrimp.testing.contract import ProviderContract
 from scrimp.worker import FolderChannel, FolderRegistry
+from scrimp_actions.specs import SPECS
 from scrimp_actions.tuning.collector import FACTORY, TuningCollector, folder
 from scrimp_actions.tuning.provider import TuningProvider, build
 
@@ -38,9 +40,20 @@ class Fleet:
     """Workers of one operation that do what their control documents say, a second at a time."""
 
     def __init__(
-        self, root: Path, jobs: int, curve: Callable[[int], float], *, noise: float = 0.01, fill: float = 1.0
+        self,
+        root: Path,
+        jobs: int,
+        curve: Callable[[int], float],
+        *,
+        noise: float = 0.01,
+        fill: float = 1.0,
+        memory: Callable[[int], float] = lambda _: 10**8,
+        watts: Callable[[int], float] = lambda _: 0.0,
     ) -> None:
         self.now_s, self.curve, self.noise, self.fill = 1000.0, curve, noise, fill
+        self.memory, self.watts = memory, watts
+        self.limits: dict[str, int | None] = {}
+        self.traits: dict[str, Traits] = {}
         self.registry = FolderRegistry(root)
         self.channel = FolderChannel(self.registry.worker_dir)
         services = Services(self.time, self.sleep, root, channel=self.channel, jobs=self.registry)
@@ -74,28 +87,34 @@ class Fleet:
             self.sizes_seen.add(size)
             self.tried_s += size != 32
             rate = self.curve(size) * exp(self.noise * self.chance.gauss(0.0, 1.0))
-            items, took_s = int(size * self.fill), size / rate
-            batches = max(round(1.0 / took_s), 1)
-            stint = Stint(
-                stint.since_s,
-                stint.batches + batches,
-                stint.items + items * batches,
-                stint.work + items * batches,
-                stint.busy_s + took_s * batches,
-                stint.squares_s2 + took_s**2 * batches,
-                stint.core_s + took_s * batches,
-            )
+            items, took_s = int(size * self.fill), size / rate if rate else 0.0
+            if rate:
+                batches = max(round(1.0 / took_s), 1)
+                stint = Stint(
+                    stint.since_s,
+                    stint.batches + batches,
+                    stint.items + items * batches,
+                    stint.work + items * batches,
+                    stint.busy_s + took_s * batches,
+                    stint.squares_s2 + took_s**2 * batches,
+                    stint.core_s + took_s * batches,
+                    stint.errors,
+                    stint.joules + self.watts(size) * took_s * batches,
+                )
+            else:
+                stint = replace(stint, errors=stint.errors + 2)
             self.stints[path] = size, stint
+            traits = self.traits.get(path, Traits(operation="log_mel", device="cpu"))
             report = Report(
                 self.now_s,
                 control.revision,
                 RunState.RUNNING,
                 stint.items,
                 batch_size=size,
-                latency_p95_s=took_s,
-                memory_bytes=10**8,
+                latency_p95_s=took_s if rate else None,
+                memory_bytes=int(self.memory(size)),
                 stint=stint,
-                traits=Traits(operation="log_mel", device="cpu"),
+                traits=replace(traits, memory_limit_bytes=self.limits.get(path)),
             )
             self.channel.write_report(path, report)
 
@@ -103,16 +122,28 @@ class Fleet:
         (batch,) = self.collector.collect(self.now_s, deadline_s=5).batches
         return {name: values[0] for name, values in batch.fields.items()}
 
+    def plan(self, args: Mapping[str, object]) -> PlannedAction:
+        """What the engine plans for a policy that is always true."""
+        row = {"batch_size": median_low(size for size, _ in self.stints.values()), **self.fields()}
+
+        def read(field: str) -> object:
+            value = row[field]
+            return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+        action = plan_action(SPECS["tune_batch_size"], "operation/log_mel", args, read, "USD")  # type: ignore[arg-type]
+        assert isinstance(action, PlannedAction)
+        return action
+
     def act(self, args: Mapping[str, object]) -> None:
-        """What the engine does with a policy that is always true: act where the next size is another one."""
-        here, wanted = median_low(size for size, _ in self.stints.values()), self.fields()["batch_size_next"]
-        if wanted == here:
+        """What the engine does with the plan, which is what was shown."""
+        action = self.plan(args)
+        if changes_nothing((action,)):
             return
-        action = tuned(here, int(str(wanted)), args)
         live = self.provider.revalidate(action, deadline_s=5)
-        if not isinstance(live, Refusal):
-            self.acts += 1
-            self.provider.apply(live, key=f"key-{self.now_s}", deadline_s=5)
+        assert live == action, "the preview is not the run"
+        self.acts += 1
+        result = self.provider.apply(live, key=f"key-{self.now_s}", deadline_s=5)
+        assert dict(result.after).items() <= dict(action.after).items()
 
     def run(self, seconds: int, args: Mapping[str, object] = ARGS) -> None:
         for _ in range(seconds):
@@ -249,12 +280,147 @@ def test_a_damaged_notebook_is_begun_anew(tmp_path: Path, text: str) -> None:
     assert fleet.notebook.operations() == ["log_mel"]
 
 
-def test_other_bounds_are_noted_before_anything_more_is_tried(tmp_path: Path) -> None:
+def test_the_first_act_notes_the_bounds_and_its_plan_says_so(tmp_path: Path) -> None:
+    """The preview is the run: no size stands in the plan that is not asked for."""
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    first = fleet.plan(ARGS)
+    asked = '(max_latency = 1s, objective = "cost", explore = 100%)'
+    assert first.before == {"batch_size": 32.0, "tuned_for": "nothing"}
+    assert first.after == {"batch_size": 32.0, "tuned_for": asked}
+    assert "no size is changed" in fleet.provider.plan(first)
+    fleet.act(ARGS)
+    assert fleet.fields()["tuned_for"] == asked
+    control = fleet.channel.control(fleet.paths[0])
+    assert control is not None
+    assert control.batch_size is None
+    fleet.run(10)
+    assert fleet.sizes_seen > {32}
+
+
+def test_edited_bounds_are_heard_at_the_next_tick(tmp_path: Path) -> None:
+    """Also where the tuner has come to rest, and its next size is the present one."""
     fleet = Fleet(tmp_path, 1, best_at_four)
     fleet.run(150)
-    live = fleet.provider.revalidate(tuned(4, 2, ARGS | {"max_latency": 0.01}), deadline_s=5)
-    assert isinstance(live, PlannedAction)
-    assert live.after == live.before == {"batch_size": 4}
+    assert changes_nothing((fleet.plan(ARGS),))
+    edited = ARGS | {"max_latency": 0.03}
+    assert fleet.plan(edited).after["tuned_for"] == '(max_latency = 30ms, objective = "cost", explore = 100%)'
+    fleet.run(1, edited)
+    wish = fleet.notebook.wish("log_mel")
+    assert wish is not None
+    assert wish.goal.max_latency_s == 0.03
+    fleet.run(100, edited)
+    assert sizes(fleet) == {2}  # batches of 4 take 40 ms
+
+
+def test_a_size_that_was_found_for_other_bounds_is_refused(tmp_path: Path) -> None:
+    """Between the look at the world and the act another policy may have said what it wishes."""
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    fleet.run(20)
+    assert isinstance(fleet.provider.revalidate(tuned(32, 16, ARGS), deadline_s=5), PlannedAction)
+    other = tuned(32, 16, ARGS | {"max_latency": 0.01})
+    assert isinstance(fleet.provider.revalidate(other, deadline_s=5), Refusal)
+
+
+def test_without_explore_the_plan_notes_once_and_then_nothing(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 1, best_at_four)
+    args = {"max_latency": BOUND_S, "objective": "cost"}
+    fleet.run(30, args)
+    assert fleet.acts == 1
+    assert fleet.sizes_seen == {32}
+
+
+def test_jobs_on_trial_come_back_where_nothing_is_better(tmp_path: Path) -> None:
+    """The median of all sizes is the one in use, whatever the few on trial have."""
+    fleet = Fleet(tmp_path, 4, lambda batch: 100.0 - abs(log2(batch) - 5.0))
+    fleet.run(120, ARGS | {"explore": 0.25})
+    assert len(fleet.sizes_seen) > 1
+    assert sizes(fleet) == {32}
+
+
+def test_a_job_that_comes_later_gets_the_size_that_was_found(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 3, best_at_four)
+    fleet.run(150)
+    assert sizes(fleet) == {4}
+    fleet.paths.append("audio/audio-9")
+    fleet.channel.found("audio/audio-9")
+    fleet.stints["audio/audio-9"] = (32, Stint(fleet.now_s))
+    fleet.run(10)
+    assert sizes(fleet) == {4}
+
+
+def test_a_size_that_breaks_the_bound_is_left_without_a_duel(tmp_path: Path) -> None:
+    """However fast it is: 32 items take 1.28 s here, more than is allowed."""
+    fleet = Fleet(tmp_path, 1, lambda batch: 25.0 * (batch / 32) ** 0.1)
+    fleet.run(60)
+    assert max(sizes(fleet)) / 25.0 < BOUND_S
+    session = fleet.notebook.session("log_mel")
+    assert session is not None
+    assert "instead of batch 32: measured latency 12" in session.told
+    assert "the bound is 1000 ms" in session.told
+
+
+def test_a_size_at_which_every_batch_fails_is_given_up(tmp_path: Path) -> None:
+    """Out of memory, say: no batch is done, and only the errors tell."""
+    fleet = Fleet(tmp_path, 1, lambda batch: 0.0 if 1 < batch < 32 else 30.0 * batch**0.1)
+    fleet.run(150)
+    assert sizes(fleet) <= {1, 32}
+    assert len(fleet.sizes_seen) > 1
+    assert fleet.acts < 40
+
+
+def test_a_job_with_less_memory_that_comes_and_goes_does_not_begin_the_search_anew(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 2, best_at_four)
+    fleet.run(110)
+    before = fleet.notebook.session("log_mel")
+    assert before is not None
+    assert before.retune is not None
+    for limit in (4 * 10**9, None, 2 * 10**9, None):
+        fleet.limits = {fleet.paths[0]: limit}
+        fleet.run(4)
+        session = fleet.notebook.session("log_mel")
+        assert session is not None
+        assert session.retune is not None
+        assert session.retune.served >= before.retune.served
+        before = session
+
+
+def test_a_job_that_the_size_is_too_large_for_makes_it_smaller(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 2, lambda batch: float(batch) ** 0.2, memory=lambda batch: batch * 10**8)
+    fleet.run(70, ARGS | {"max_latency": 600.0})
+    assert min(sizes(fleet)) >= 32
+    fleet.limits = {fleet.paths[0]: 2 * 10**9}
+    fleet.run(40, ARGS | {"max_latency": 600.0})
+    assert max(sizes(fleet)) * 10**8 <= 2 * 10**9
+
+
+def test_each_device_is_looked_at_for_itself_and_the_one_with_most_jobs_is_tuned(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, 3, best_at_four)
+    fleet.traits = {fleet.paths[2]: Traits(operation="log_mel", device="A100", precision="fp16")}
+    fleet.run(110)
+    assert [fleet.stints[path][0] for path in fleet.paths] == [4, 4, 32]
+    session = fleet.notebook.session("log_mel")
+    assert session is not None
+    assert session.workload.device == "cpu"
+    fleet.traits = {
+        path: Traits(operation="log_mel", device="A100", precision="fp16") for path in fleet.paths
+    }
+    fleet.run(5)
+    after = fleet.notebook.session("log_mel")
+    assert after is not None
+    assert (after.workload.device, after.workload.precision) == ("A100", "fp16")
+    assert after.aside[session.workload].keys() == session.points.keys()
+
+
+def test_the_objective_energy_needs_joules_and_goes_by_them(tmp_path: Path) -> None:
+    """Larger batches are faster here, and take more power than that is worth."""
+    fleet = Fleet(tmp_path, 1, lambda batch: 100.0 * batch**0.1)
+    fleet.run(20, ARGS | {"objective": "energy"})
+    assert fleet.sizes_seen == {32}
+    fleet = Fleet(
+        tmp_path / "meter", 1, lambda batch: 100.0 * batch**0.1, watts=lambda batch: 50.0 + 10 * batch
+    )
+    fleet.run(200, ARGS | {"objective": "energy"})
+    assert sizes(fleet) == {1}
 
 
 def test_the_policy_of_another_operation_is_refused(tmp_path: Path) -> None:
@@ -265,7 +431,8 @@ def test_the_policy_of_another_operation_is_refused(tmp_path: Path) -> None:
 
 def test_an_undo_gives_back_the_size_to_all(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, 3, best_at_four)
-    action = replace(tuned(4, 32, {"to": 32.0}), before={"batch_size": 4})
+    fleet.provider.apply(tuned(32, 4, {"to": 4.0}), key="there", deadline_s=5)
+    action = tuned(4, 32, {"to": 32.0})
     fleet.provider.apply(action, key="undo", deadline_s=5)
     assert [fleet.channel.control(path).batch_size for path in fleet.paths] == [32, 32, 32]  # type: ignore[union-attr]
 
