@@ -149,7 +149,7 @@ class _Drill:
         self.runner: Runner | None = None
         self.hands = _Hands(self)
         patience = Patience(heartbeat_s=plan.heartbeat_s)
-        self.watch = Watch(cloud, self.workers, self.hands.hands.end, FLEET, patience)
+        self.watch = Watch(cloud, self.workers, self.hands.hands.end, {FLEET_TAG: FLEET}, patience)
         self.next_look_s = 0.0
         self.up_s = self.wrote_s = 0.0
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from scrimp.api import Services
 from scrimp_actions.spot.cloud import Purchase
 from scrimp_actions.spot.fleets import FleetSpec
 from scrimp_actions.spot.member import AWS_BUDGET, AZURE_BUDGET, GCP_BUDGET, Budget
@@ -15,10 +15,14 @@ from scrimp_actions.spot.poolbook import Machine
 BUDGETS: Mapping[str, Budget] = {"aws": AWS_BUDGET, "gcp": GCP_BUDGET, "azure": AZURE_BUDGET}
 
 
-def open_book(folder: Path, name: str, *, durable: bool = True) -> MemberBook:
-    """The members of a provider, in its state folder."""
+def open_book(services: Services, name: str) -> MemberBook:
+    """The members of a provider, in the state folder; for a preview a copy, so that nothing is written."""
+    folder = services.state_dir / "fleets"
+    path = folder / f"{name}.db"
+    if services.preview:
+        return MemberBook.copy(path)
     folder.mkdir(parents=True, exist_ok=True)
-    return MemberBook(folder / f"{name}.db", durable=durable)
+    return MemberBook(path)
 
 
 def fleet_from(name: str, raw: Mapping[str, Any]) -> FleetSpec:

@@ -6,7 +6,7 @@ work from the queue, too. So the queue can be told to give it nothing more, whet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from scrimp.api import Control, Report, RunState, Unavailable, WorkerChannel, WorkQueue
@@ -17,6 +17,7 @@ from scrimp_actions.spot.runner import Answer
 
 FLEET_TAG = "scrimp:fleet"
 MEMBER_TAG = "scrimp:member"
+ENGINE_TAG = "scrimp:engine"
 LEAVING = (RunState.DRAINING, RunState.STOPPED)
 JOBS_KEPT_S = 1.0
 
@@ -28,6 +29,8 @@ NOT_DONE = Answer(done=False)
 class FleetHands:
     """The hands of a runner. `request` says what to launch for an entry; `launched` hears what each launch came to.
 
+    `tags` are borne by all instances of the engine: no other is touched.
+
     Without a queue the worker's own word is waited for; without a channel there is nobody to be asked.
     """
 
@@ -37,6 +40,7 @@ class FleetHands:
     request: Callable[[Entry, Step], LaunchRequest]
     launched: Callable[[Entry, Launched, float], None] = lambda _entry, _launched, _now_s: None
     deadline_s: float = 30.0
+    tags: Mapping[str, str] = field(default_factory=dict)
     _jobs: dict[str, list[str]] = field(default_factory=dict)
     _jobs_at_s: float = float("-inf")
 
@@ -106,7 +110,7 @@ class FleetHands:
 
     def _sweep(self, entry: Entry, now_s: float) -> Answer:
         """End all that bears the member's tag, its own instance included; free what its workers held, and forget them."""
-        found = self.cloud.instances({MEMBER_TAG: entry.name}, deadline_s=self.deadline_s)
+        found = self.cloud.instances({**self.tags, MEMBER_TAG: entry.name}, deadline_s=self.deadline_s)
         left = {made.id for made in found if not made.ended}
         own = entry.member.instance
         if own and not entry.member.times_asked(StepKind.LAUNCH):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from scrimp.api import Money, OutsideError, WorkerChannel, WorkQueue
 from scrimp_actions.spot.cloud import Cloud, Instance, Launched, LaunchRequest, PoolPrice, Purchase
 from scrimp_actions.spot.fleets import FleetSpec, Round, Wish, plan_round
-from scrimp_actions.spot.hands import FLEET_TAG, MEMBER_TAG, FleetHands
+from scrimp_actions.spot.hands import ENGINE_TAG, FLEET_TAG, MEMBER_TAG, FleetHands
 from scrimp_actions.spot.member import Dismiss, Gone, Notice, Rebalance, Rules, State, Step
 from scrimp_actions.spot.members import Changes, Entry, MemberBook
 from scrimp_actions.spot.poolbook import PoolBook
@@ -39,7 +39,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a manager works with. `scope` is the value of the tag that all its instances bear."""
+    """What a manager works with. `scope` is the value of the tag by which permissions know its instances."""
 
     cloud: Cloud
     channel: WorkerChannel | None
@@ -73,12 +73,14 @@ class Manager:
     _look_s: float = float("-inf")
     _plan_s: float = float("-inf")
     _unseen: str = ""
+    _engine: str = ""
     _asked: dict[str, str] = field(default_factory=dict)
     _looking: Future[tuple[Seen, Sequence[PoolPrice]]] | None = None
 
     def __post_init__(self) -> None:
         """Go on from what the book says."""
         means = self.means
+        self._engine = self.book.engine
         hands = FleetHands(
             means.cloud,
             means.channel,
@@ -86,11 +88,10 @@ class Manager:
             self._request,
             launched=self._launched,
             deadline_s=means.deadline_s,
+            tags=self.tags,
         )
         self.runner = Runner(self.book, hands, self._rules, pace=self.pace, crew=self.crew)
-        self.watch = Watch(
-            means.cloud, means.channel, hands.end, means.scope, self.patience, means.deadline_s
-        )
+        self.watch = Watch(means.cloud, means.channel, hands.end, self.tags, self.patience, means.deadline_s)
         for name, spec in self.specs.items():
             noted = self.book.note(f"fleet/{name}")
             self.wishes[name] = Wish.from_json(noted) if noted is not None else Wish(spec.size, spec.purchase)
@@ -159,6 +160,11 @@ class Manager:
             if any(self.pools.price(pool) is None for pool in pools):
                 with suppress(OutsideError):
                     self.pools.observe(self.means.cloud.offers(pools, deadline_s=PRICE_DEADLINE_S), now_s)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What all instances of this engine bear."""
+        return {FLEET_TAG: self.means.scope, ENGINE_TAG: self._engine}
 
     @property
     def unseen(self) -> str:
@@ -256,11 +262,11 @@ class Manager:
             self._asked[entry.name] = pools[0]
         full = step.on_demand or wish.purchase is Purchase.ON_DEMAND
         return LaunchRequest(
-            step.key,
+            f"{self._engine}/{step.key}",
             tuple(pools),
             1,
             Purchase.ON_DEMAND if full else Purchase.SPOT,
-            {FLEET_TAG: self.means.scope, MEMBER_TAG: entry.name},
+            {**self.tags, MEMBER_TAG: entry.name},
             None if wish.max_price is None or full else Money(wish.max_price, self.means.currency),
             spec.template,
         )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from scrimp.api import Unavailable
@@ -19,6 +20,7 @@ from scrimp_actions.spot.member import Member
 
 SCHEMA_VERSION = 1
 DAY_S = 86400.0
+ENGINE_NOTE = "engine"
 _SCHEMA = """
 CREATE TABLE members (name TEXT PRIMARY KEY, fleet TEXT, slot INTEGER, generation INTEGER, successor TEXT, pool TEXT,
   bought TEXT, doc TEXT) WITHOUT ROWID;
@@ -91,10 +93,34 @@ class MemberBook:
                 raise Unavailable(f"the members have schema {version}, this scrimp knows {SCHEMA_VERSION}")
             if version == 0:
                 self._link.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT;")
+        if self.note(ENGINE_NOTE) is None:
+            self.write(Changes(notes={ENGINE_NOTE: token_hex(4)}))
+
+    @classmethod
+    def copy(cls, path: Path) -> MemberBook:
+        """A book in memory that is like the one at `path`, an empty one where there is none: for a preview."""
+        book = cls(":memory:")
+        if path.exists():
+            with book._guarded():
+                there = sqlite3.connect(path)
+                try:
+                    there.backup(book._link)
+                finally:
+                    there.close()
+        return book
 
     def close(self) -> None:
         """Give the connection back."""
         self._link.close()
+
+    @property
+    def engine(self) -> str:
+        """What tells this book from all others: a tag of what is launched for it, and the root of its client tokens.
+
+        Members of two books may have the same names: an engine in another folder, or one whose state was lost, must
+        neither end the other's instances as nobody's, nor be given them for a launch of its own.
+        """
+        return str(self.note(ENGINE_NOTE))
 
     def entries(self) -> list[Entry]:
         """All members that are not cleaned up, by name."""

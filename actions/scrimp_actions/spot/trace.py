@@ -39,7 +39,7 @@ def build_provider(config: Mapping[str, Any], services: Services) -> FleetProvid
     manager = Manager(
         {fleet: spec},
         Means(world.cloud, world.workers, world.queue, name, services.currency),
-        open_book(services.state_dir / "fleets", name),
+        open_book(services, name),
         PoolBook(settings.pools, spec.machine),
         Rules(BUDGETS[str(config.get("budget", "aws"))], lease_s=settings.work.lease_s),
         beat,

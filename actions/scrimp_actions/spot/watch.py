@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from scrimp.api import RunState, WorkerChannel
 from scrimp_actions.spot.cloud import Cloud, Instance, InstanceState
-from scrimp_actions.spot.hands import FLEET_TAG, MEMBER_TAG, instance_of
+from scrimp_actions.spot.hands import MEMBER_TAG, instance_of
 from scrimp_actions.spot.member import Gone, Running, Silent, State, StepKind
 from scrimp_actions.spot.members import Entry
 
@@ -37,19 +37,19 @@ class Seen:
 
 @dataclass(slots=True)
 class Watch:
-    """Looks at one scope of instances: those tagged with `scope`. `end` ends for good. Raises what the cloud raises; then nothing is known."""
+    """Looks at the instances of one engine: those that bear all of `tags`. `end` ends for good. Raises what the cloud raises; then nothing is known."""
 
     cloud: Cloud
     channel: WorkerChannel | None
     end: Callable[[Sequence[str], float], None]
-    scope: str
+    tags: Mapping[str, str]
     patience: Patience = field(default_factory=Patience)
     deadline_s: float = 30.0
     _absent_since_s: dict[str, float] = field(default_factory=dict)
 
     def look(self, entries: Mapping[str, Entry], now_s: float) -> Seen:
         """One look. `entries` are the members by name. Instances that nobody answers for are ended with it."""
-        found = self.cloud.instances({FLEET_TAG: self.scope}, deadline_s=self.deadline_s)
+        found = self.cloud.instances(self.tags, deadline_s=self.deadline_s)
         listed = {made.id: made for made in found}
         events: list[Gone | Running | Silent] = []
         absent: dict[str, float] = {}

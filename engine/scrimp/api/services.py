@@ -18,7 +18,8 @@ class Services:
     """What the daemon hands to factories: the clock, the state folder (`.scrimp`), the worker channel, the user's switches,
     and the catalogue of kinds and fields.
 
-    `queue` opens the work queue of a name, made with so many items where it is not there yet. `shared` is one dictionary
+    `queue` opens the work queue of a name, made with so many items where it is not there yet. With `preview` nothing is
+    written and nothing is taken from where others look for it: what a plug-in keeps, it keeps in memory then. `shared` is one dictionary
     for all plug-ins of a daemon, for what a provider and a collector of one package have in common.
     """
 
@@ -31,6 +32,7 @@ class Services:
     jobs: JobRegistry | None = None
     catalogue: Catalogue | None = None
     queue: Callable[[str, int], WorkQueue] | None = None
+    preview: bool = False
     shared: dict[str, Any] = field(default_factory=dict)
 
 

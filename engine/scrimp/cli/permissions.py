@@ -34,7 +34,7 @@ def command(policies: tuple[Path, ...], *, output: Literal["text", "json"]) -> E
     What the policies cannot come to is not among them, and what scrimp.yaml does not name cannot be touched.
     """
     session = open_session(policies)
-    parts = compose(session.config, time.time, time.sleep)
+    parts = compose(session.config, time.time, time.sleep, preview=True)
     show(parts.findings)
     if has_errors(parts.findings):
         raise Wrong("not all plug-ins can be used")

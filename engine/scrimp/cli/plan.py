@@ -90,7 +90,7 @@ def _recorded(snapshot: Path, policies: tuple[Path, ...], cap: Mode | None) -> P
 def _live(policies: tuple[Path, ...], cap: Mode | None) -> tuple[Plan, Details]:
     """What the next tick of the daemon would conclude; a first look has no history, so windows and holds begin."""
     session = open_session(policies)
-    parts = compose(session.config, time.time, time.sleep)
+    parts = compose(session.config, time.time, time.sleep, preview=True)
     show(parts.findings)
     gathered, plan = preview(parts, session.policies, time.time(), cap)
     show(gathered.diagnostics)

@@ -73,7 +73,7 @@ def _recorded(session: Session, snapshot: Path) -> tuple[Snapshot, Ledger, Plan]
 
 def _live(session: Session) -> tuple[Snapshot, Ledger, Plan]:
     """What the next tick would conclude of the world as it is."""
-    parts = compose(session.config, time.time, time.sleep)
+    parts = compose(session.config, time.time, time.sleep, preview=True)
     show(parts.findings)
     gathered, plan = preview(parts, session.policies, time.time())
     show(gathered.diagnostics)

@@ -80,8 +80,13 @@ def capped(config: Config, cap: Mode | None) -> Mode:
     return min(one for one in (config.mode_cap, cap, Mode.ENFORCE) if one is not None)
 
 
-def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], None]) -> Parts:
-    """Build it all. What cannot be built is among the findings; no policy is loaded yet."""
+def compose(
+    config: Config, now: Callable[[], float], sleep: Callable[[float], None], *, preview: bool = False
+) -> Parts:
+    """Build it all, for a `preview` so that nothing is written. What cannot be built is among the findings.
+
+    No policy is loaded yet.
+    """
     actions, found = load_actions()
     paths = [config.policies]
     uses = partial(FilesUsed, config.folder, config.calendars)
@@ -99,7 +104,8 @@ def compose(config: Config, now: Callable[[], float], sleep: Callable[[float], N
         allow_run_command=config.allow_run_command,
         jobs=registry,
         catalogue=catalogue,
-        queue=partial(open_queue, config.store / "queues"),
+        queue=partial(open_queue, config.store / "queues", copied=preview),
+        preview=preview,
     )
     providers, bad_providers = build_providers(config, services)
     collectors, bad_collectors = build_collectors(config, services, catalogue)

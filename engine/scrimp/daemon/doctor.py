@@ -49,7 +49,7 @@ def examine(
 ) -> tuple[list[Examination], tuple[Diagnostic, ...]]:
     """All of it, plug-ins side by side, and the findings of policies and plug-ins."""
     began = monotonic()
-    parts = compose(config, now, sleep)
+    parts = compose(config, now, sleep, preview=True)
     name = "scrimp.yaml" if config.path is not None else "no scrimp.yaml, the defaults hold"
     found = [Examination("config", Checkup(name, Health.GOOD), monotonic() - began)]
     loaded, diagnostics = _policies(config, parts)

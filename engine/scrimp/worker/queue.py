@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 FRESH = 1 << 62
 """Rows of `waiting` from this number on were never given out; what came back is numbered from 1, so it goes first."""
 
+MEMORY = ":memory:"
 MOST_LAPSED = 1024
 """How many run-out leases one `take` turns back at most: the time that it holds the lock is bounded."""
 
@@ -81,6 +82,18 @@ class SqliteQueue:
             if queue._sum("items") == 0 and items > 0:
                 queue._link.execute("UPDATE sums SET items=?, attempts=?", (items, attempts))
                 queue._link.execute("INSERT INTO waiting VALUES (?, 0, ?, 0)", (FRESH, items))
+        return queue
+
+    @classmethod
+    def copy(cls, path: Path) -> Self:
+        """A queue in memory that is like the one at `path`."""
+        queue = cls(MEMORY)
+        with queue._guarded():
+            there = sqlite3.connect(path)
+            try:
+                there.backup(queue._link)
+            finally:
+                there.close()
         return queue
 
     def add(self, items: int) -> int:
@@ -333,10 +346,18 @@ class SqliteQueue:
                 raise Unavailable(f"the work queue cannot be used: {error}") from error
 
 
-def open_queue(folder: Path, name: str, items: int, *, durable: bool = True) -> SqliteQueue:
-    """The queue of a name in a folder, made with so many items where it is not there yet. Raises `Unavailable`."""
+def open_queue(
+    folder: Path, name: str, items: int, *, durable: bool = True, copied: bool = False
+) -> SqliteQueue:
+    """The queue of a name in a folder, made with so many items where it is not there yet. Raises `Unavailable`.
+
+    `copied`: one in memory that is like it, so that nothing is written.
+    """
+    path = folder / f"{safe_name(name)}.db"
+    if copied:
+        return SqliteQueue.holding(MEMORY, items) if not path.exists() else SqliteQueue.copy(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable(f"cannot make {folder}: {error.strerror}") from error
-    return SqliteQueue.holding(folder / f"{safe_name(name)}.db", items, durable=durable)
+    return SqliteQueue.holding(path, items, durable=durable)

@@ -13,7 +13,7 @@ from scrimp.worker import open_queue
 from scrimp_actions.spot import State
 from scrimp_actions.spot.cloud import LaunchRequest, Purchase
 from scrimp_actions.spot.fleet_provider import FleetProvider
-from scrimp_actions.spot.hands import MEMBER_TAG
+from scrimp_actions.spot.hands import ENGINE_TAG, MEMBER_TAG
 from scrimp_actions.spot.trace import build_collector, build_provider, shared_key
 from scrimp_actions.spot.trace_world import TraceWorld
 
@@ -170,13 +170,34 @@ def test_orphans_are_swept() -> None:
     entry = town.provider.manager.members("audio")[0]
     town.world.cloud.launch(
         LaunchRequest(
-            "stray", (entry.pool,), 1, Purchase.ON_DEMAND, {"scrimp:fleet": "trace", MEMBER_TAG: "x"}
+            "stray", (entry.pool,), 1, Purchase.ON_DEMAND, {**town.provider.manager.tags, MEMBER_TAG: "x"}
         ),
         deadline_s=1.0,
     )
     assert len(town.bought()) == 5
     town.run(200.0)
     assert len(town.bought()) == 4
+
+
+def test_what_another_engine_launched_is_left_alone() -> None:
+    """Another state folder, and the same names: not ended as nobody's, and not given for a launch of ours."""
+    town = Town.build()
+    town.run(100.0)
+    mine = {made.id: made.tags for made in town.world.cloud.alive()}
+    manager = town.provider.manager
+    other = {**next(iter(mine.values())), ENGINE_TAG: "other"}
+    pool = manager.members("audio")[0].pool
+    town.world.cloud.launch(
+        LaunchRequest("other/audio-0.1/launch/1", (pool,), 1, Purchase.ON_DEMAND, other), deadline_s=1.0
+    )
+    assert {tags[ENGINE_TAG] for tags in mine.values()} == {manager.book.engine}
+    town.run(400.0)
+    assert len(town.bought()) == 5
+    town.apply(act("scale_down", after={"size": 0.0}), "down")
+    town.run(600.0)
+    assert [made.tags[ENGINE_TAG] for made in town.world.cloud.alive()] == ["other"]
+    second = Town.build()
+    assert second.provider.manager.book.engine != manager.book.engine
 
 
 def test_plans_show_the_figures() -> None:

@@ -45,11 +45,11 @@ def build(config: Mapping[str, Any], services: Services) -> FleetProvider:
         Means(
             AwsCloud(account, services.now, tuple(config.get("subnets", ()))),
             services.channel,
-            services.queue(str(queue), 0) if queue is not None and services.queue is not None else None,
+            None if queue is None or services.queue is None else services.queue(str(queue), 0),
             name,
             services.currency,
         ),
-        open_book(services.state_dir / "fleets", name),
+        open_book(services, name),
         PoolBook(
             pools,
             Machine(speeds, float(config.get("startup_s", 60.0)), float(config.get("redone_s", 30.0))),

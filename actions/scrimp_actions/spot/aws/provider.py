@@ -36,6 +36,7 @@ from scrimp_actions.spot.aws.managed_fleets import build as build_fleets
 from scrimp_actions.spot.aws.parts import Capacity, Purchases, Sizes, price_bound, terms
 from scrimp_actions.spot.cloud import Purchase
 from scrimp_actions.spot.fleet_provider import RESCUE, FleetProvider
+from scrimp_actions.spot.hands import ENGINE_TAG, FLEET_TAG
 
 
 class Part(Protocol):
@@ -153,7 +154,20 @@ class AwsProvider:
             wish, there = manager.wishes[name], len(manager.members(name))
             detail = f"{there} of {wish.size} members, {wish.purchase} is wanted"
             found.append(Checkup(f"group {name}", Health.GOOD, detail))
+        if manager.specs:
+            found += self._strangers(deadline_s / 2)
         return found
+
+    def _strangers(self, deadline_s: float) -> Sequence[Checkup]:
+        """Instances of our groups that another engine launched, or one whose state folder was lost."""
+        manager = self.fleets.manager
+        made = manager.means.cloud.instances({FLEET_TAG: manager.means.scope}, deadline_s=deadline_s)
+        engine = manager.tags[ENGINE_TAG]
+        strange = sorted(one.id for one in made if not one.ended and one.tags.get(ENGINE_TAG) != engine)
+        if not strange:
+            return ()
+        detail = f"{len(strange)} of another state folder are left alone, such as {strange[0]}"
+        return (Checkup("instances", Health.WARNING, detail),)
 
 
 def build(config: Mapping[str, Any], services: Services) -> AwsProvider:

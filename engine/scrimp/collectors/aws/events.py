@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
@@ -52,6 +53,7 @@ class AwsEventsCollector:
         self._self_test = bool(config.get("self_test", True))
         self._now = services.now
         self._board = NoticeBoard(services.state_dir)
+        self._preview = services.preview
         self.account = Account(AwsSettings.from_config(config), self._operations())
 
     def _operations(self) -> tuple[Operation, ...]:
@@ -76,12 +78,31 @@ class AwsEventsCollector:
         return tuple(("node", field) for field in NOTICE_FIELDS)
 
     def collect(self, now_s: float, *, deadline_s: float) -> Collected:
-        """What is noted. `Unavailable` where the queue has not been heard for long: silence is no all-clear."""
-        board = self._board.read()
-        if board.heard_at_s is None or now_s - board.heard_at_s > HEARD_WITHIN_S:
-            self._take(min(deadline_s * 0.9, POLL_DEADLINE_S), wait_s=0)
-            board = self._board.read()
-        return Collected([notice_batch(board, now_s)])
+        """What is noted, and where the queue has not been heard for long, what is on it: silence is no all-clear.
+
+        A preview takes nothing off the queue, for that would be lost to the engine.
+        """
+        if not self._listened(now_s):
+            if self._preview:
+                self._waiting(deadline_s * 0.9)
+            else:
+                self._take(min(deadline_s * 0.9, POLL_DEADLINE_S), wait_s=0)
+        return Collected([notice_batch(self._board.read(), now_s)])
+
+    def _listened(self, now_s: float) -> bool:
+        """Whether somebody on this state folder has heard the queue lately."""
+        heard_at_s = self._board.read().heard_at_s
+        return heard_at_s is not None and now_s - heard_at_s <= HEARD_WITHIN_S
+
+    def _waiting(self, deadline_s: float) -> str:
+        """How many messages wait, as far as AWS knows. Raises where the queue is out of reach."""
+        answer = self.account.call(
+            operations.QUEUE_ATTRIBUTES,
+            deadline_s=deadline_s,
+            QueueUrl=self._queue,
+            AttributeNames=["ApproximateNumberOfMessages", "VisibilityTimeout"],
+        )
+        return str(answer.get("Attributes", {}).get("ApproximateNumberOfMessages", "0"))
 
     def watch(self, wake: Callable[[str], None]) -> Callable[[], None]:
         """Listen in a thread until the answer is called; wake for what is urgent."""
@@ -105,15 +126,7 @@ class AwsEventsCollector:
 
     def examine(self, *, deadline_s: float) -> Sequence[Checkup]:
         """The queue, and the whole way of a notice: a marked event is put on the bus and has to come off the queue."""
-        wanted = ["ApproximateNumberOfMessages", "VisibilityTimeout"]
-        answer = self.account.call(
-            operations.QUEUE_ATTRIBUTES,
-            deadline_s=deadline_s / 3,
-            QueueUrl=self._queue,
-            AttributeNames=wanted,
-        )
-        waiting = answer.get("Attributes", {}).get("ApproximateNumberOfMessages", "0")
-        found = [Checkup("queue", Health.GOOD, f"{waiting} messages wait")]
+        found = [Checkup("queue", Health.GOOD, f"{self._waiting(deadline_s / 3)} messages wait")]
         if self._self_test:
             found.append(self._tested(deadline_s * 2 / 3))
         malformed = self._board.read().malformed
@@ -123,20 +136,28 @@ class AwsEventsCollector:
         return found
 
     def _tested(self, deadline_s: float) -> Checkup:
-        """Whether a test notice comes through. A daemon that listens may take it off: the board says so to all."""
+        """Whether a test notice comes through. An engine that listens takes it off: the board says so to all.
+
+        Where none does, it is looked for here, and what else is on the queue stays there for the engine.
+        """
         until_s = time.monotonic() + deadline_s
         began_s = time.monotonic()
+        listened = self._listened(self._now())
         self._send_test()
         board = self._board.read()
         if board.untested:
             return Checkup("notice path", Health.WARNING, f"not tested: {board.untested}")
         while time.monotonic() < until_s:
-            self._take(POLL_DEADLINE_S, wait_s=0)
+            if not listened:
+                self._take_test(board.tested)
             if self._board.read().tested_at_s is not None:
                 took_s = time.monotonic() - began_s
                 return Checkup("notice path", Health.GOOD, f"a test event came through in {took_s:.1f} s")
             time.sleep(TEST_POLLS_S)
-        hint = 'does the rule match {"source": ["aws.ec2", "scrimp"]}, and may it send to the queue?'
+        hint = (
+            'does the rule match {"source": ["aws.ec2", "scrimp"]}, may it send to the queue, '
+            "and does no engine elsewhere take it off?"
+        )
         return Checkup(
             "notice path", Health.BAD, f"a test event did not come within {deadline_s:.0f} s: {hint}"
         )
@@ -158,17 +179,36 @@ class AwsEventsCollector:
         if untested:
             self._board.sent(mark, self._now(), untested)
 
-    def _take(self, deadline_s: float, *, wait_s: int) -> list[Notice]:
-        """One poll: note what came, then take it off the queue. Gives what is new."""
+    def _take_test(self, mark: str) -> None:
+        """One poll for the test notice of this mark; nothing else is taken off, and is there again at once."""
+        found = [one for one in self._received(0, 5.0, seen_again_s=1) if _is_test(one["Body"], mark)]
+        if found:
+            self._board.came_through(mark, self._now())
+            self._delete(found)
+
+    def _received(
+        self, wait_s: int, deadline_s: float, *, seen_again_s: int = VISIBILITY_S
+    ) -> list[Mapping[str, str]]:
+        """Up to ten messages, for which nobody else is given them for `seen_again_s`."""
         answer = self.account.call(
             operations.RECEIVE,
             deadline_s=max(deadline_s, wait_s + 1.0),
             QueueUrl=self._queue,
             MaxNumberOfMessages=10,
             WaitTimeSeconds=wait_s,
-            VisibilityTimeout=VISIBILITY_S,
+            VisibilityTimeout=seen_again_s,
         )
-        messages = answer.get("Messages", [])
+        return list(answer.get("Messages", ()))
+
+    def _delete(self, messages: Sequence[Mapping[str, str]]) -> None:
+        entries = [
+            {"Id": str(at), "ReceiptHandle": message["ReceiptHandle"]} for at, message in enumerate(messages)
+        ]
+        self.account.call(operations.DELETE, deadline_s=5.0, QueueUrl=self._queue, Entries=entries)
+
+    def _take(self, deadline_s: float, *, wait_s: int) -> list[Notice]:
+        """One poll: note what came, then take it off the queue. Gives what is new."""
+        messages = self._received(wait_s, deadline_s)
         now_s = self._now()
         notices, malformed = [], []
         for message in messages:
@@ -183,12 +223,14 @@ class AwsEventsCollector:
                 malformed.append(message["Body"])
         new = self._board.note(notices, now_s, malformed=malformed)
         if messages:
-            entries = [
-                {"Id": str(at), "ReceiptHandle": message["ReceiptHandle"]}
-                for at, message in enumerate(messages)
-            ]
-            self.account.call(operations.DELETE, deadline_s=5.0, QueueUrl=self._queue, Entries=entries)
+            self._delete(messages)
         return new
+
+
+def _is_test(body: str, mark: str) -> bool:
+    with suppress(ValueError):
+        return _mark(body) == mark
+    return False
 
 
 def _mark(body: str) -> str:
