@@ -1,10 +1,10 @@
 """One tick after another, in virtual time, on a real state folder."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.daemon.engines import INTERVAL_S, Engine, groups, policy
 
 from scrimp.api import Unavailable

@@ -279,17 +279,19 @@ class _Set:
                 if isinstance(item, ast.Policy):
                     yield from ((item, clause) for clause in item.clauses)
 
+    def _targets(self, files: Sequence[ast.PolicyFile]) -> set[str]:
+        kinds = {clause.kind.value for _, clause in self._clauses(files) if isinstance(clause, ast.Target)}
+        return kinds & self.catalogue.kinds.keys()
+
     def _hiding(self) -> None:
         """Constants and parameters that have the name of a field of a kind that policies of their reach look at."""
+        everywhere = self._targets(self.files)
         for file, report in self._each():
+            here = self._targets((file,))
             for item in file.items:
                 if not isinstance(item, ast.Const | ast.Param):
                     continue
-                reach = (file,) if isinstance(item, ast.Const) else self.files
-                targets = {
-                    clause.kind.value for _, clause in self._clauses(reach) if isinstance(clause, ast.Target)
-                }
-                for kind in sorted(targets & set(self.catalogue.kinds)):
+                for kind in sorted(here if isinstance(item, ast.Const) else everywhere):
                     if item.name.value in self.catalogue.kinds[kind].fields:
                         report.warning(
                             "SCR302",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
@@ -10,10 +11,12 @@ from msgspec import Struct
 from scrimp.cli._app import ExitCode
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import show
-from scrimp.compile import PolicySet
 from scrimp.config import Config, FilesUsed
 from scrimp.diagnostics import Diagnostic, has_errors
 from scrimp.model.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from scrimp.compile import PolicySet
 
 
 class Session(Struct, frozen=True):
@@ -21,7 +24,7 @@ class Session(Struct, frozen=True):
 
     config: Config
     catalogue: Catalogue
-    policies: PolicySet
+    policies: "PolicySet"
 
 
 def open_session(paths: Sequence[Path], currency: str | None = None) -> Session:

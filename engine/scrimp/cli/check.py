@@ -20,7 +20,7 @@ from scrimp.config import FilesUsed
 from scrimp.diagnostics import Diagnostic, Severity, has_errors, render_json, render_text
 
 if TYPE_CHECKING:
-    from scrimp.reload import Loaded
+    from scrimp.reload import Read
 
 MAX_SAMPLES = 100_000  # a day at one a second is nearly as many
 
@@ -52,28 +52,26 @@ def command(
     PATHS are files or folders; without any, the policies of the working folder.
     """
     from scrimp.plugins import load_catalogue  # noqa: PLC0415 - not needed for --help
-    from scrimp.reload import load_policies  # noqa: PLC0415 - as above
+    from scrimp.reload import read_policies  # noqa: PLC0415 - as above
 
     config = configuration()
-    loaded = load_policies(
+    read = read_policies(
         list(paths) or [config.policies],
         load_catalogue(config.currency),
         config.params,
         uses=partial(FilesUsed, config.folder, config.calendars),
         today=datetime.now(UTC).date(),
     )
-    read = loaded.policy_set.checked.policies if loaded.policy_set else ()
-    costly = (one for policy in read for one in costly_clauses(policy, config.interval_s, max_samples))
-    found = (*loaded.diagnostics, *costly)
-    spent = [cost for policy in read for cost in clause_costs(policy, config.interval_s)]
-    if any(one.code == "SCR405" for one in found) and not loaded.sources:
+    policies = read.checked.policies if read.checked else ()
+    costly = (one for policy in policies for one in costly_clauses(policy, config.interval_s, max_samples))
+    found = (*read.diagnostics, *costly)
+    spent = [cost for policy in policies for cost in clause_costs(policy, config.interval_s)]
+    if any(one.code == "SCR405" for one in found) and not read.sources:
         click.echo(render_text(found, colour=coloured(sys.stderr), width=width()), err=True)
         raise click.exceptions.Exit(ExitCode.WRONG)
     code = exit_code(found, strict=strict)
     if output == "json":
-        click.echo(
-            json.dumps({**_as_json(loaded, found), "costs": [asdict(cost) for cost in spent]}, indent=2)
-        )
+        click.echo(json.dumps({**_as_json(read, found), "costs": [asdict(cost) for cost in spent]}, indent=2))
     elif output == "github":
         for one in found:
             click.echo(_annotation(one))
@@ -83,10 +81,9 @@ def command(
         for cost in spent if costs else ():
             reads = f"{plural(cost.series, 'field')}, {plural(cost.samples, 'sample')}"
             click.echo(f"{cost.policy:<32} {cost.clause:<7} {reads}")
-        policies = len(loaded.policy_set.checked.policies) if loaded.policy_set else 0
         if not has_errors(found):
-            tests = len(loaded.policy_set.checked.tests) if loaded.policy_set else 0
-            told = f"{len(loaded.sources)} files, {policies} policies, {tests} tests"
+            tests = len(read.checked.tests) if read.checked else 0
+            told = f"{len(read.sources)} files, {len(policies)} policies, {tests} tests"
             warned = f"{plural(len(found), 'warning')}" if found else "fine"
             click.echo(f"{told}: {warned}", err=True)
     raise click.exceptions.Exit(code)
@@ -114,7 +111,7 @@ def _escaped(text: str, *more: str) -> str:
     return text
 
 
-def _as_json(loaded: "Loaded", found: Sequence[Diagnostic]) -> dict[str, object]:
+def _as_json(read: "Read", found: Sequence[Diagnostic]) -> dict[str, object]:
     errors = sum(one.severity is Severity.ERROR for one in found)
-    summary = {"files": len(loaded.sources), "errors": errors, "warnings": len(found) - errors}
+    summary = {"files": len(read.sources), "errors": errors, "warnings": len(found) - errors}
     return {"scrimp": "check/1", "findings": render_json(found), "summary": summary}

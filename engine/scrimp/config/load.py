@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from scrimp.config.settings import BudgetSettings, Config, Keep, Secret, Section, Webhook, defaults
 from scrimp.diagnostics import Diagnostic, Source, Span, did_you_mean

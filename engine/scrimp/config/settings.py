@@ -1,16 +1,16 @@
 """What `scrimp.yaml` says, typed, with the defaults of a project that has none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from scrimp.model.catalogue import CURRENCY_DEFAULT
 from scrimp.model.decision import Mode
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Secret:
+class Secret(Struct, frozen=True):
     """A text with environment variables filled in; it never shows itself."""
 
     _text: str
@@ -25,19 +25,20 @@ class Secret:
     __str__ = __repr__
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """One collector or provider: its plug-in (`type`) and its own options. Durations of the section are in seconds."""
 
     name: str
     type: str
-    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
     deadline_s: float | None = None
     interval_s: float | None = None
 
+    def __repr__(self) -> str:
+        return f"Section({self.name!r}, {self.type!r})"  # options may hold secrets
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+
+class Webhook(Struct, frozen=True):
     """A target of alerts. The address and the headers may hold secrets."""
 
     name: str
@@ -45,8 +46,7 @@ class Webhook:
     headers: Mapping[str, Secret] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """How long the history is kept: samples, and usage with prices and acts; `max_bytes` bounds it all."""
 
     samples_s: float = 14 * 86400.0
@@ -54,8 +54,7 @@ class Keep:
     max_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetSettings:
+class BudgetSettings(Struct, frozen=True):
     """One budget: `limit` in the configuration's currency for each period, of costs by dimensions (`where`).
 
     `label` names a label that stands for the dimension `team` in `where`. `actual`, `forecast` and `rearm` are shares of the
@@ -78,8 +77,7 @@ class BudgetSettings:
     rearm: float = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """All of it. `mode_cap` is `None` where nothing caps the modes of policies."""
 
     policies: Path

@@ -97,7 +97,10 @@ class Cursor:
 
     def resolve(self, run: Statement, words: dict[str, Any]) -> str | None:
         """The terminal as which the statement takes the token at the cursor."""
-        return next((terminal for terminal in self.terminals(words) if run.accepts(terminal)), None)
+        for terminal in self.terminals(words):
+            if run.accepts(terminal):
+                return terminal
+        return None
 
     def terminals(self, words: dict[str, Any]) -> list[str]:
         """What the token at the cursor can be taken as, the likeliest first."""

@@ -59,7 +59,9 @@ class Statement:
         """Take a token that is accepted as this terminal."""
         action = self._reduce(terminal)
         self._stack.append(action)
-        self._values.append(token if token.kind != "WORD" else token._replace(kind=terminal))
+        self._values.append(
+            token if token.kind != "WORD" else Token(terminal, token.text, token.start, token.end)
+        )
         self._spans.append((token.start, token.end))
 
     def rename(self, token: Token) -> None:
@@ -78,6 +80,12 @@ class Statement:
         action = rows[stack[-1]][terminal]
         while action < 0:
             rule = self._rules[-1 - action]
+            if rule.passes:  # most rules of an expression: its only child stays where it is
+                stack[-1] = rows[stack[-2]][rule.origin]
+                if terminal == END and stack[-1] == self._end:
+                    return 0
+                action = rows[stack[-1]][terminal]
+                continue
             first = len(values) - rule.size
             children = values[first:]
             start, end = spans[first][0], spans[-1][1]
@@ -88,13 +96,11 @@ class Statement:
                 for child in children[1:]:
                     longer.extend(child if type(child) is _Spliced else (child,))
                 children = longer
-            elif not rule.passes and any(type(child) is _Spliced for child in children):
+            elif any(type(child) is _Spliced for child in children):
                 nested = (child if type(child) is _Spliced else (child,) for child in children)
                 children = [one for group in nested for one in group]
             if rule.splice:
                 value: Any = children if type(children) is _Spliced else _Spliced(children)
-            elif rule.passes:
-                value = children[0]
             else:
                 value = BUILDERS[rule.name](children, Span(start, end))
             del stack[len(stack) - rule.size :], values[first:], spans[first:]

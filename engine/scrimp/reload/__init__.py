@@ -2,7 +2,7 @@
 
 from scrimp.reload.folder import LOOK_EVERY_S, Changes, PolicyFolder, Rejected, Reloaded, changes
 from scrimp.reload.git import Commit, commit_of
-from scrimp.reload.load import Loaded, load_policies, policy_files, read_sources
+from scrimp.reload.load import Loaded, Read, load_policies, policy_files, read_policies, read_sources
 
 __all__ = [
     "LOOK_EVERY_S",
@@ -10,11 +10,13 @@ __all__ = [
     "Commit",
     "Loaded",
     "PolicyFolder",
+    "Read",
     "Rejected",
     "Reloaded",
     "changes",
     "commit_of",
     "load_policies",
     "policy_files",
+    "read_policies",
     "read_sources",
 ]

@@ -2,19 +2,18 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from difflib import unified_diff
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
-from scrimp.compile import PolicySet
 from scrimp.diagnostics import Diagnostic, Severity, Source
 from scrimp.reload.git import Commit, commit_of
 from scrimp.reload.load import Loaded, read_sources
 
 if TYPE_CHECKING:
+    from scrimp.compile import PolicySet
     from scrimp.reload.watch import Watch
 
 SETTLE_S = 0.5  # an editor writes a file in several steps, and a checkout many files: wait until it is quiet
@@ -34,7 +33,7 @@ class Changes(Struct, frozen=True):
 class Reloaded(Struct, frozen=True):
     """A new set is in force. `diff` has the lines of the files that changed, `DIFF_LINES` at most."""
 
-    policy_set: PolicySet
+    policy_set: "PolicySet"
     changes: Changes
     commit: Commit | None
     diagnostics: tuple[Diagnostic, ...]
@@ -147,6 +146,8 @@ class PolicyFolder:
 
 def difference(before: Sequence[Source], after: Sequence[Source]) -> tuple[str, ...]:
     """The lines in which two states of the files differ, as a unified diff that is cut off where it is long."""
+    from difflib import unified_diff  # noqa: PLC0415 - only where something changed, for a fast start of `check`
+
     old, new = ({one.path: one.text.splitlines() for one in sources} for sources in (before, after))
     lines = [
         line
@@ -158,7 +159,7 @@ def difference(before: Sequence[Source], after: Sequence[Source]) -> tuple[str, 
     return (*lines[:DIFF_LINES], f"… {len(lines) - DIFF_LINES} more lines")
 
 
-def changes(before: PolicySet | None, after: PolicySet) -> Changes:
+def changes(before: "PolicySet | None", after: "PolicySet") -> Changes:
     """What differs between two sets, by name and digest."""
     old = {one.name: one.digest for one in before.checked.policies} if before is not None else {}
     new = {one.name: one.digest for one in after.checked.policies}

@@ -4,23 +4,35 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from scrimp.check import Uses, check_files, without_consequences
-from scrimp.compile import PolicySet, compile_set
 from scrimp.diagnostics import Diagnostic, Severity, Source, has_errors
 from scrimp.lang import parse
 from scrimp.model.catalogue import Catalogue
+from scrimp.model.policy import CheckedSet
+
+if TYPE_CHECKING:
+    from scrimp.compile import PolicySet
 
 SUFFIX = ".scrimp"
 MAX_BYTES = 16 * 2**20  # of one file: what is larger is no policy, and is not read
 
 
+class Read(Struct, frozen=True):
+    """`checked` is `None` if any error stands among the diagnostics. `sources` are the files that could be read."""
+
+    checked: CheckedSet | None
+    sources: tuple[Source, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
 class Loaded(Struct, frozen=True):
     """`policy_set` is `None` if any error stands among the diagnostics. `sources` are the files that could be read."""
 
-    policy_set: PolicySet | None
+    policy_set: "PolicySet | None"
     sources: tuple[Source, ...]
     diagnostics: tuple[Diagnostic, ...]
 
@@ -31,8 +43,23 @@ def load_policies(
     overrides: Mapping[str, str] | None = None,
     *,
     uses: Callable[[], Uses] | None = None,
-    today: date | None = None,
 ) -> Loaded:
+    """What `read_policies` gives, compiled."""
+    from scrimp.compile import compile_set  # noqa: PLC0415 - `check` runs nothing, and starts faster without it
+
+    read = read_policies(paths, catalogue, overrides, uses=uses)
+    policy_set = compile_set(read.checked) if read.checked is not None else None
+    return Loaded(policy_set, read.sources, read.diagnostics)
+
+
+def read_policies(
+    paths: Sequence[Path],
+    catalogue: Catalogue,
+    overrides: Mapping[str, str] | None = None,
+    *,
+    uses: Callable[[], Uses] | None = None,
+    today: date | None = None,
+) -> Read:
     """All policies of some files, and of all `*.scrimp` files under some folders, as one set.
 
     `overrides` are values for parameters as a policy writes them. What cannot be read is told as SCR405. `uses` makes who
@@ -53,8 +80,8 @@ def load_policies(
         findings = tuple(without_consequences(findings, broken, sources))
     told = _by_place((*found, *findings), sources)
     if checked is None or has_errors(told):
-        return Loaded(None, sources, told)
-    return Loaded(compile_set(checked), sources, told)
+        return Read(None, sources, told)
+    return Read(checked, sources, told)
 
 
 def _by_place(found: Sequence[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
