@@ -5,7 +5,7 @@ so that one mistake is one finding.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scrimp.diagnostics import Diagnostic, Label, Source, Span, did_you_mean
@@ -102,19 +102,21 @@ class Cursor:
                 return terminal
         return None
 
-    def terminals(self, words: dict[str, Any]) -> list[str]:
+    def terminals(self, words: dict[str, Any]) -> Iterator[str]:
         """What the token at the cursor can be taken as, the likeliest first."""
         token = self.token
         if token.kind == BROKEN:
-            return list(LITERALS)
-        if token.kind != WORD:
-            return [] if token.kind == END else [self.tables.words.get(token.kind, token.kind)]
-        found = [self.tables.words[token.text]] if token.text in self.tables.words else []
-        if token.text[0] == "x" and _REPEAT.fullmatch(token.text):
-            found.append("REPEAT")
-        if _NAME.fullmatch(token.text) and not self.begins_another(words):
-            found.append("NAME")
-        return found
+            yield from LITERALS
+        elif token.kind != WORD:
+            if token.kind != END:
+                yield self.tables.words.get(token.kind, token.kind)
+        else:
+            if token.text in self.tables.words:
+                yield self.tables.words[token.text]
+            if token.text[0] == "x" and _REPEAT.fullmatch(token.text):
+                yield "REPEAT"
+            if _NAME.fullmatch(token.text) and not self.begins_another(words):
+                yield "NAME"
 
     def begins_another(self, words: dict[str, Any]) -> bool:
         """Whether the word at the cursor rather begins the next statement or item."""
@@ -282,7 +284,9 @@ class Mender:
         """Put in the one token that is missing, where with it the statement would go on."""
         cursor = self.cursor
         token = cursor.token
-        following = [] if token.kind in (END, "}") or cursor.looks_new(words) else cursor.terminals(words)
+        following = (
+            [] if token.kind in (END, "}") or cursor.looks_new(words) else list(cursor.terminals(words))
+        )
         if brackets and "COMMA" in expected and any(run.accepts("COMMA", one) for one in following):
             cursor.report(
                 "SCR101",

@@ -7,13 +7,13 @@ from itertools import pairwise
 from scrimp.diagnostics import Span
 from scrimp.lang.ast import Quantity, Unit
 
-_SECONDS = {
+_SECONDS: dict[str, int | Fraction] = {
     "ms": Fraction(1, 1000),
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
-    "d": Fraction(86_400),
-    "w": Fraction(604_800),
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86_400,
+    "w": 604_800,
 }
 _BYTES = {
     "B": 1,
@@ -55,12 +55,13 @@ _MALFORMED = re.compile(r"(?P<digits>[0-9]+(?:\.[0-9]+)?)(?P<unit>[A-Za-z%]+)")
 def quantity(kind: str, text: str, span: Span) -> Quantity:
     """The value of a literal whose terminal is `kind`; one that is broken counts as 0."""
     if kind == "DURATION":
-        seconds = sum((int(n) * _SECONDS[unit] for n, unit in _PART.findall(text)), Fraction(0))
-        return Quantity(span, text, seconds, "duration")
+        seconds = sum(int(n) * _SECONDS[unit] for n, unit in _PART.findall(text))
+        return Quantity(span, text, Fraction(seconds), "duration")
     found = _DIGITS.search(text)
     if found is None or kind == "BROKEN":
         return Quantity(span, text, Fraction(0), "count")
-    number = Fraction(found.group().replace("_", ""))
+    digits = found.group().replace("_", "")
+    number = Fraction(digits if "." in digits else int(digits))
     if kind == "PERCENT":
         return Quantity(span, text, number / 100, "ratio")
     if kind == "BYTES":
@@ -74,6 +75,8 @@ def quantity(kind: str, text: str, span: Span) -> Quantity:
 
 def mend_number(text: str) -> str | None:
     """What was probably meant: `30min` -> `30m`, `1.5h` -> `1h30m`, `30m2h` -> `2h30m`; None without a guess."""
+    if _PART.fullmatch(text):
+        return text
     parts = _PART.findall(text)
     if parts and "".join(n + unit for n, unit in parts) == text:
         order = list(_SECONDS)

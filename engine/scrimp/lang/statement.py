@@ -12,6 +12,7 @@ class Statement:
     """One statement on its way to a node. Its caller asks `accepts` before each `shift`."""
 
     def __init__(self, tables: Tables, start: str) -> None:
+        self._tables = tables
         self._rows = tables.states
         self._rules = tables.rules
         self._end = tables.ends[start]
@@ -28,8 +29,11 @@ class Statement:
         stack = stack.copy()
         while action is not None and action < 0:
             rule = self._rules[-1 - action]
-            del stack[len(stack) - rule.size :]
-            stack.append(rows[stack[-1]][rule.origin])
+            if rule.passes:
+                stack[-1] = self._tables.after_chain(stack[-2], stack[-1], terminal)
+            else:
+                del stack[len(stack) - rule.size :]
+                stack.append(rows[stack[-1]][rule.origin])
             if terminal == END and stack[-1] == self._end:
                 return stack
             action = rows[stack[-1]].get(terminal)
@@ -80,8 +84,8 @@ class Statement:
         action = rows[stack[-1]][terminal]
         while action < 0:
             rule = self._rules[-1 - action]
-            if rule.passes:  # most rules of an expression: its only child stays where it is
-                stack[-1] = rows[stack[-2]][rule.origin]
+            if rule.passes:  # the child stays where it is
+                stack[-1] = self._tables.after_chain(stack[-2], stack[-1], terminal)
                 if terminal == END and stack[-1] == self._end:
                     return 0
                 action = rows[stack[-1]][terminal]

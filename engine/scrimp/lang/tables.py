@@ -12,7 +12,7 @@ import pkgutil
 from functools import cache
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 # The symbols that the parser starts from; `line` to `step` are the kinds of statement.
 STARTS = (
@@ -54,6 +54,24 @@ class Tables(Struct, frozen=True):
     ends: dict[str, int]
     words: dict[str, str]  # keyword or sign as written -> terminal
     patterns: dict[str, str]  # terminal -> regular expression
+    chains: dict[tuple[int, int, str], int] = field(default_factory=dict)  # what `after_chain` has found
+
+    def after_chain(self, below: int, state: int, terminal: str) -> int:
+        """The state above `below` once each rule that passes its only child on is reduced in turn, from `state` on.
+
+        Nearly all reductions of an expression are such: a number passes up through each level of precedence. Where the
+        chain leads depends on these three only, so each is followed once.
+        """
+        key = (below, state, terminal)
+        found = self.chains.get(key)
+        if found is None:
+            found = state
+            while (action := self.states[found].get(terminal, 0)) < 0 and self.rules[-1 - action].passes:
+                found = self.states[below][self.rules[-1 - action].origin]
+                if terminal == END and found in self.ends.values():
+                    break
+            self.chains[key] = found
+        return found
 
 
 def read_data(name: str) -> bytes:

@@ -34,8 +34,8 @@ class Token(NamedTuple):
 _NUMBER = r"[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?"
 _CURLED = "\u201c\u201d\u201e\u2018\u2019"  # what word processors make of quotes
 _TOKEN = re.compile(
-    rf"""(?P<SPACE>[ \t\r\n\f]+)
-    |(?P<COMMENT>\#[^\n]*)
+    rf"""[ \t\r\n\f]*+(?:
+    (?P<COMMENT>\#[^\n]*)
     |(?P<WORD>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<RATE>[$€£]{_NUMBER}/[hd])
     |(?P<MONEY>[$€£]{_NUMBER})
@@ -50,7 +50,7 @@ _TOKEN = re.compile(
     |(?P<SIGN>==|!=|<=|>=|[<>=+\-*/{{}}()\[\],.:])
     |(?P<SINGLE>'[^'\n]*'|[{_CURLED}][^{_CURLED}"'\n]*[{_CURLED}"'])
     |(?P<OTHER>.)
-    """,
+    )""",
     re.VERBOSE | re.DOTALL,
 )
 _NUMBERS = frozenset(("RATE", "MONEY", "PERCENT", "BYTES", "DURATION", "FLOAT", "INT"))
@@ -97,17 +97,20 @@ class _Lexer:
         last_line = -1  # the end of the newest token: a comment with no line break since is a trailing one
         while at < len(self.text):
             match = _TOKEN.match(self.text, at)
-            if match is None:  # cannot happen: OTHER takes any character
+            if match is None:  # only white space is left: OTHER takes any other character
                 break
-            kind, end = str(match.lastgroup), match.end()
-            if kind == "SPACE":
-                pass
+            kind = str(match.lastgroup)
+            at, end = match.span(kind)
+            text = match[kind]
+            if kind == "WORD" or kind == "SIGN":  # noqa: PLR1714 -- the two kinds that nearly every token has
+                self.tokens.append(Token(WORD if kind == "WORD" else text, text, at, end))
+                last_line = end
             elif kind == "COMMENT":
-                text = match.group().rstrip()
+                text = text.rstrip()
                 own_line = last_line < 0 or "\n" in self.text[last_line:at]
                 self.comments.append(Comment(Span(at, at + len(text)), text, own_line))
             else:
-                end = self.token(kind, match.group(), at, end)
+                end = self.token(kind, text, at, end)
                 last_line = end
             at = end
 
@@ -115,9 +118,7 @@ class _Lexer:
         """Add the token, mended where needed; returns where the text goes on."""
         if kind in _NUMBERS:
             return self.number(kind, text, start, end)
-        if kind == "WORD" or kind == "SIGN":  # noqa: PLR1714 -- the two kinds that nearly every token has
-            self.tokens.append(Token(WORD if kind == "WORD" else text, text, start, end))
-        elif kind == "STRING":
+        if kind == "STRING":
             self.escapes(text, start)
             self.tokens.append(Token("STRING", text, start, end))
         elif kind == "OPEN_STRING":
