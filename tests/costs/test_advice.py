@@ -60,7 +60,7 @@ def test_every_piece_comes_with_a_policy_that_checks(pool):
 
 
 def test_every_resource_is_judged_by_the_mark_it_is_given():
-    found = usage_advice(groups("pool", "resource"), 1, MARKS)
+    found = usage_advice(groups("pool", "resource"), 1, MARKS, target="pool")
     assert {one.resource: one.kind for one in found} == dict.fromkeys(RESOURCES, "idle")
     assert all(
         one.saving_per_hour.amount == pytest.approx(4.0) for one in found

@@ -14,7 +14,7 @@ from tests.reports.usage import DAY_S, HOUR_S, START_S, history, node_hour, samp
 from scrimp.history import Span
 from scrimp.model.usage import MICRO, Period
 from scrimp.reports import Ask, Report, document, make_report, page, text
-from scrimp.reports.advice import AdviceRules
+from scrimp.reports.pools import AdviceRules
 
 GIB = float(1 << 30)
 NOVEMBER = Period(START_S, START_S + 30 * DAY_S, "2026-11")

@@ -6,7 +6,7 @@ passed stands in the policy as a parameter. Which share counts as idle or overlo
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from scrimp.costs.colocate import Sharing
@@ -17,11 +17,11 @@ from scrimp.model.usage import CPU, GPU, MEMORY, MICRO, ON_DEMAND, STORAGE
 
 Kind = Literal["idle", "overloaded", "spot", "share", "size"]
 
-_FIELDS: Final = {
-    GPU: ("node_group", "gpu_utilization"),
-    CPU: ("node_group", "cpu_utilization"),
-    MEMORY: ("node_group", "memory_utilization"),
-    STORAGE: ("volume", "utilization"),
+Target = Literal["node_group", "pool", "volume"]
+_FIELDS: Final[Mapping[Target, Mapping[str, str]]] = {
+    "node_group": {GPU: "gpu_utilization", CPU: "cpu_utilization", MEMORY: "memory_utilization"},
+    "pool": dict.fromkeys((GPU, CPU, MEMORY, STORAGE), "utilization"),
+    "volume": {STORAGE: "utilization"},
 }
 
 
@@ -46,27 +46,55 @@ class Advice:
     evidence: Mapping[str, float] = field(default_factory=dict)
 
 
-def usage_advice(groups: CostGroups, hours: float, marks: Mapping[str, Marks]) -> tuple[Advice, ...]:
-    """Idle and overloaded resources of pools, the largest saving first.
+def usage_advice(
+    groups: CostGroups,
+    hours: float,
+    marks: Mapping[str, Marks],
+    *,
+    target: Target = "node_group",
+    realisable: Mapping[tuple[str, str], float] | None = None,
+) -> tuple[Advice, ...]:
+    """Idle and overloaded resources of pools, or of the volumes of such a name, the largest saving first.
 
-    `groups` are by (pool, resource) over `hours`. What is idle could be as small as to be used at its mark: that share of
-    its cost is what could be saved, before whole nodes are counted (`repack`). A pool whose usage nobody measured is left
-    out, and so is one without a name: no policy could target it.
+    `groups` are by (pool, resource) over `hours`. What is idle could be as small as to be used at its mark: that share of its
+    cost is what could be saved where it can be had in any size. Where whole nodes are paid for, `realisable` says, by pool and
+    currency, what those cost an hour that can be given back: the idle resources of a pool share that, and no more. A pool
+    whose usage nobody measured is left out, and so is one without a name: no policy could target it.
     """
     _by(groups, "pool", "resource")
     found = []
     cost = groups.cost_micro().tolist()
     rows = zip(groups.keys, cost, groups.capacity.tolist(), groups.used.tolist(), strict=True)
     for (pool, resource, currency), micro, capacity, used in rows:
-        if resource not in marks or resource not in _FIELDS or not pool or capacity <= 0:
+        column = _FIELDS[target].get(resource)
+        if resource not in marks or column is None or not pool or capacity <= 0:
             continue
         share, mark = used / capacity, marks[resource]
+        seen = _Use(target, column, pool, resource, share)
         if share < mark.idle:
-            saving = Money(max(0, micro) * (1 - share / mark.idle) / MICRO / hours, currency)
-            found.append(_usage("idle", (pool, resource), share, mark.idle, saving))
+            idle = max(0, micro) * (1 - share / mark.idle) / MICRO / hours
+            found.append(_usage("idle", seen, mark.idle, Money(idle, currency)))
         elif share > mark.busy:
-            found.append(_usage("overloaded", (pool, resource), share, mark.busy, Money(0.0, currency)))
+            found.append(_usage("overloaded", seen, mark.busy, Money(0.0, currency)))
+    if realisable is not None:
+        found = _shared_out(found, realisable)
     return tuple(sorted(found, key=lambda one: (-one.saving_per_hour.amount, one.target, one.resource)))
+
+
+def _shared_out(found: list[Advice], realisable: Mapping[tuple[str, str], float]) -> list[Advice]:
+    """Each idle resource with its part of what its pool can give back, by what of it is idle."""
+    idle: dict[tuple[str, str], float] = {}
+    for one in found:
+        key = one.target, one.saving_per_hour.currency
+        idle[key] = idle.get(key, 0.0) + one.saving_per_hour.amount
+    shared = []
+    for one in found:
+        key = one.target, one.saving_per_hour.currency
+        part = one.saving_per_hour.amount / idle[key] if idle[key] else 0.0
+        saving = Money(part * realisable.get(key, 0.0), key[1])
+        stays = "" if saving.amount > 0 or one.kind != "idle" else "; none of it can be given back whole"
+        shared.append(replace(one, saving_per_hour=saving, message=one.message + stays))
+    return shared
 
 
 def spot_advice(
@@ -141,7 +169,7 @@ def size_advice(operation: str, size: Size, limit_bytes: float, saving_per_hour:
 def capped(advice: Collection[Advice], spend_per_hour: Money) -> tuple[Advice, ...]:
     """The pieces whose savings, added up from the largest, stay within what is spent: the last one that fits is cut.
 
-    Savings of different kinds overlap; where jobs and nodes are known, price the set with `repack` instead.
+    It is the last bound, not a price: savings of one pool that overlap are to be priced together before.
     """
     left, found = spend_per_hour.amount, []
     for one in sorted(advice, key=lambda piece: (-piece.saving_per_hour.amount, piece.kind, piece.target)):
@@ -149,8 +177,7 @@ def capped(advice: Collection[Advice], spend_per_hour: Money) -> tuple[Advice, .
             raise ValueError(f"{one.saving_per_hour.currency} against a spend in {spend_per_hour.currency}")
         saving = min(one.saving_per_hour.amount, max(0.0, left))
         left -= saving
-        kept = Money(saving, spend_per_hour.currency)
-        found.append(Advice(one.kind, one.target, one.resource, one.message, kept, one.policy, one.evidence))
+        found.append(replace(one, saving_per_hour=Money(saving, spend_per_hour.currency)))
     return tuple(found)
 
 
@@ -159,25 +186,33 @@ def _by(groups: CostGroups, *names: str) -> None:
         raise ValueError(f"group the costs by {names}, not by {groups.by[:-1]}")
 
 
-def _usage(
-    kind: Literal["idle", "overloaded"], of: tuple[str, str], share: float, mark: float, saving: Money
-) -> Advice:
-    """Advice on a pool's resource that is used below or above its mark."""
-    pool, resource = of
-    target, column = _FIELDS[resource]
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a resource of a target is used to, and the field that says so."""
+
+    target: Target
+    column: str
+    name: str
+    resource: str
+    share: float
+
+
+def _usage(kind: Literal["idle", "overloaded"], seen: _Use, mark: float, saving: Money) -> Advice:
+    """Advice on a resource that is used below or above its mark."""
     side, what = (
         ("<", "a smaller size or more work") if kind == "idle" else (">", "a larger size, or spread its work")
     )
-    message = f"{resource} of {pool} is used to {share:.0%} on average: {what}"
+    message = f"{seen.resource} of {seen.name} is used to {seen.share:.0%} on average: {what}"
     body = (
-        f"  target   {target} where name == {_text(pool)}\n"
-        f"  when     avg({column}) over 1h {side} {mark * 100:.6g}% for 1h tolerating 5m unknown\n"
+        f"  target   {seen.target} where name == {_text(seen.name)}\n"
+        f"  when     avg({seen.column}) over 1h {side} {mark * 100:.6g}% for 1h tolerating 5m unknown\n"
         f"  do       recommend(message = {_text(message)})\n"
         "  cooldown 24h per target\n"
         "  coverage 80%\n"
     )
-    policy = _policy(f"{kind}_{resource}_{pool}", message, "enforce", body)
-    return Advice(kind, pool, resource, message, saving, policy, {"share": share, "mark": mark})
+    policy = _policy(f"{kind}_{seen.resource}_{seen.name}", message, "enforce", body)
+    evidence = {"share": seen.share, "mark": mark}
+    return Advice(kind, seen.name, seen.resource, message, saving, policy, evidence)
 
 
 def _policy(name: str, message: str, mode: str, body: str) -> str:

@@ -9,7 +9,7 @@ from scrimp.history.backfill import Filled, fill
 from scrimp.history.columns import read_pieces, table_of, usage_of, with_currency
 from scrimp.history.daily import Chosen, add_up, due_days, read_daily, rows_of
 from scrimp.history.files import Folder, HistoryError, Part, day_of
-from scrimp.history.fleet import Fleet, FleetJob, FleetNode, MemoryPeaks
+from scrimp.history.fleet import Fleet, FleetJob, FleetNode, GpuSeries, MemoryPeaks
 from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
 from scrimp.history.focus_columns import VERSIONS, Version, columns_of
 from scrimp.history.history import Extent, History, open_history
@@ -36,6 +36,7 @@ __all__ = [
     "FleetNode",
     "FocusSettings",
     "Folder",
+    "GpuSeries",
     "History",
     "HistoryError",
     "Imported",

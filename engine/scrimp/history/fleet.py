@@ -3,13 +3,14 @@
 Both are reckoned by DuckDB, so that no more than a row per operation and block, or per target, comes out of any history.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from scrimp.history.files import Folder
 from scrimp.history.hours import LOOK_BACK_S, NOT_RUNNING, Span
@@ -65,10 +66,20 @@ class FleetJob:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Who ran where."""
+    """Who ran where; `sizes` is how many members each group has that says so."""
 
     nodes: tuple[FleetNode, ...] = ()
     jobs: tuple[FleetJob, ...] = ()
+    sizes: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSeries:
+    """What the GPUs of nodes did, by node and block, as shares of what they have: the highest of each block, nan if unknown."""
+
+    names: tuple[str, ...]
+    memory: Floats
+    duty: Floats
 
 
 NODE_NUMBERS = ("price_per_hour", "cores", "memory_bytes", "gpus", "cpu_utilization", "memory_utilization")
@@ -112,11 +123,14 @@ def read_fleet(folder: Folder, span: Span, limits: Limits | None = None) -> Flee
 
     What a source does not say at each tick is taken from the last quarter of an hour.
     """
-    nodes, jobs = (folder.files("samples", kind, span.from_s, span.to_s) for kind in ("node", "job"))
+    nodes, jobs, groups = (
+        folder.files("samples", kind, span.from_s, span.to_s) for kind in ("node", "job", "node_group")
+    )
     with connect(folder.root, limits) as link:
-        last = max(_last_tick(link, files, span) for files in (nodes, jobs))
+        last = max(_last_tick(link, files, span) for files in (nodes, jobs, groups))
         machines = _at(link, nodes, last, ("state", "group"), NODE_NUMBERS)
         work = _at(link, jobs, last, JOB_TEXTS, JOB_NUMBERS)
+        sizes = {name: size for name, size in _at(link, groups, last, (), ("size",)) if size is not None}
     return Fleet(
         tuple(
             FleetNode(name, group, *numbers)
@@ -128,7 +142,38 @@ def read_fleet(folder: Folder, span: Span, limits: Limits | None = None) -> Flee
             for name, state, node, group, operation, critical, checkpointable, *numbers in work
             if state not in NOT_RUNNING
         ),
+        sizes,
     )
+
+
+def read_gpu_series(
+    folder: Folder, span: Span, nodes: Sequence[str], block_s: float, limits: Limits | None = None
+) -> GpuSeries:
+    """Of those nodes that say both what their GPUs' memory and their GPUs do."""
+    files = folder.files("samples", "node", span.from_s, span.to_s)
+    nothing = GpuSeries((), np.zeros((0, 0)), np.zeros((0, 0)))
+    if not files:
+        return nothing
+    with connect(folder.root, limits) as link:
+        if not {"gpu_memory_utilization", "gpu_utilization"} <= _columns(link, files):
+            return nothing
+        link.register("wanted", pa.table({"name": pa.array(nodes, pa.string())}))
+        found = run(
+            link,
+            f"""SELECT CAST(name AS VARCHAR) AS name, epoch_us("at") // ? AS block,
+              max(CAST(gpu_memory_utilization AS DOUBLE)) AS memory, max(CAST(gpu_utilization AS DOUBLE)) AS duty
+            FROM {scan(files)} WHERE epoch_us("at") >= ? AND epoch_us("at") < ? AND CAST(name AS VARCHAR) IN (FROM wanted)
+            GROUP BY ALL HAVING memory IS NOT NULL AND duty IS NOT NULL""",
+            [round(block_s * MICRO), *_micro(span)],
+        ).fetchnumpy()
+    names, row = np.unique(np.asarray(found["name"], dtype=object).astype(str), return_inverse=True)
+    blocks = np.asarray(found["block"], dtype=np.int64)
+    if not len(blocks):
+        return nothing
+    memory, duty = (np.full((len(names), int(np.ptp(blocks)) + 1), np.nan) for _ in range(2))
+    memory[row, blocks - blocks.min()] = np.asarray(found["memory"], dtype=np.float64)
+    duty[row, blocks - blocks.min()] = np.asarray(found["duty"], dtype=np.float64)
+    return GpuSeries(tuple(names.tolist()), memory, duty)
 
 
 def _last_tick(link: duckdb.DuckDBPyConnection, files: Sequence[Path], span: Span) -> int:

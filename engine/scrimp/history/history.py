@@ -12,7 +12,15 @@ from scrimp.history.actions import Done, read_acts
 from scrimp.history.columns import extent_of, read_pieces, usage_of, with_currency, work_of
 from scrimp.history.daily import Chosen, choose, spend_of, spend_sql
 from scrimp.history.files import Folder, HistoryError
-from scrimp.history.fleet import Fleet, MemoryPeaks, read_discounts, read_fleet, read_memory_peaks
+from scrimp.history.fleet import (
+    Fleet,
+    GpuSeries,
+    MemoryPeaks,
+    read_discounts,
+    read_fleet,
+    read_gpu_series,
+    read_memory_peaks,
+)
 from scrimp.history.hours import Span
 from scrimp.history.keeper import HOUR_S, MEASURED, rolled_part, unrolled_hours
 from scrimp.history.query import Limits, arrow, connect, named, run, scan
@@ -134,6 +142,11 @@ class History:
         """The nodes and the jobs of the last tick of the span."""
         with self.folder.reading():
             return read_fleet(self.folder, span, self.limits)
+
+    def gpu_series(self, span: Span, nodes: Sequence[str], block_s: float) -> GpuSeries:
+        """What the GPUs of those nodes did in each block."""
+        with self.folder.reading():
+            return read_gpu_series(self.folder, span, nodes, block_s, self.limits)
 
     def discounts(self, span: Span) -> Mapping[str, float]:
         """By how much spot is cheaper than on demand, by instance type, where the samples know."""

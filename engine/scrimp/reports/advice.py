@@ -1,53 +1,26 @@
 """Advice of a report: what usage and samples say could be had for less, priced together and never above what is spent.
 
-Sizes come from peaks of samples, and are worth the nodes that come free when the jobs of a pool, asking for that much, are
-packed again; a pool is packed by itself. What the samples lack for it is told in a line each.
+All that would give back nodes of a pool is priced in one order, each beyond what came before: what stands idle now, then
+smaller sizes, then GPUs that are shared; spot is of what then is left. So nothing is saved twice, and all pieces on a pool
+save no more than the pool costs. What the samples lack for a piece is told in a line each.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from scrimp.costs import (
-    MIB,
-    Advice,
-    Marks,
-    PackJob,
-    PackNode,
-    Size,
-    SizeRules,
-    capped,
-    price_proposals,
-    size_advice,
-    size_for,
-    spot_advice,
-    usage_advice,
-)
-from scrimp.history import Fleet, FleetJob, FleetNode, History, MemoryPeaks, Span
+from scrimp.costs import Advice, Marks, capped, share_advice, spot_advice
+from scrimp.history import Fleet, FleetJob, GpuSeries, Span
 from scrimp.model.money import Money
-from scrimp.model.usage import CPU, GPU, MEMORY, MICRO
+from scrimp.model.usage import MICRO
 from scrimp.reports.figures import Figures
+from scrimp.reports.idle import Seen, idle_advice
+from scrimp.reports.packing import Packed, one_gpu_each, packed_pools, shared
+from scrimp.reports.pools import AdviceRules, PoolCosts, Samples
+from scrimp.reports.sizes import size_advices
 
-NAMED = 3  # so many names stand in a line, and then how many more there are
-
-
-@dataclass(frozen=True, slots=True)
-class AdviceRules:
-    """What a size promises, and how much packing a report may do: nodes squared times packings, for each pool."""
-
-    sizes: SizeRules = field(default_factory=lambda: SizeRules(step=MIB))
-    orders_max: int = 64
-    packing_max: int = 250_000
-
-
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """A history whose samples of a span can be asked, and the discounts of spot by instance type in it."""
-
-    history: History
-    span: Span
-    discounts: Mapping[str, float]
+DAY_S = 86_400
 
 
 def advise(
@@ -61,29 +34,74 @@ def advise(
 
     `samples` are `None` where the report is of a part of the costs, or of costs that were not measured here.
     """
-    found = [*usage_advice(figures.pools, hours, marks)]
+    costs = PoolCosts.of(figures.pools, hours)
+    currency = "" if samples is None else samples.history.currency
+    fleet = Fleet() if samples is None else samples.history.fleet(samples.span)
+    pools = packed_pools(fleet, currency)
+    found = list(idle_advice(figures, marks, hours, Seen(fleet, pools, currency, rules.packing_max), costs))
     lacking: tuple[str, ...] = ()
     if samples is not None:
-        fleet = samples.history.fleet(samples.span)
-        sizes, lacking = _sizes(samples, fleet, rules)
-        spot, lacks = _spot(figures, hours, fleet, samples.discounts)
-        found.extend((*sizes, *spot))
-        lacking += lacks
+        for pieces, lacks in (
+            size_advices(samples, fleet, pools, costs, rules),
+            _shares(samples, fleet, pools, costs, rules),
+            _spot(figures, hours, fleet, samples.discounts, costs),
+        ):
+            found.extend(pieces)
+            lacking += lacks
     kept = [
         one
-        for currency in figures.currencies
+        for each in figures.currencies
         for one in capped(
-            [each for each in found if each.saving_per_hour.currency == currency],
-            Money(sum(figures.total(currency)) / MICRO / hours, currency),
+            [piece for piece in found if piece.saving_per_hour.currency == each],
+            Money(sum(figures.total(each)) / MICRO / hours, each),
         )
     ]
     return tuple(kept), lacking
 
 
+def _shares(
+    samples: Samples, fleet: Fleet, pools: Sequence[Packed], costs: PoolCosts, rules: AdviceRules
+) -> tuple[list[Advice], tuple[str, ...]]:
+    """Pools with a GPU for each job whose jobs fit on fewer, beside what was saved of them before."""
+    currency = samples.history.currency
+    advice: list[Advice] = []
+    lacking: list[str] = []
+    from_s = max(samples.span.from_s, samples.span.to_s - rules.share_days_max * DAY_S)
+    span = Span(from_s, samples.span.to_s)
+    for pool in pools:
+        if not pool.pool or not one_gpu_each(pool):
+            continue
+        names = [node.name for node in pool.nodes]
+        series = _long_enough(samples.history.gpu_series(span, names, rules.share_block_s), rules)
+        if len(series.names) < 2:
+            lacking.append(
+                f"sharing: not enough data: too little gpu_utilization and gpu_memory_utilization of {pool.pool}"
+            )
+            continue
+        found = shared(pool, series, rules.shares, rules.share_together)
+        others = sum(node.pool == pool.pool for node in fleet.nodes) - len(names)
+        sharing = replace(
+            found.sharing,
+            devices=(*found.sharing.devices, *(() for _ in range(others))),
+            alone=found.sharing.alone + others,
+        )
+        piece = share_advice(pool.pool, sharing, Money(0.0, currency))
+        if piece is not None:
+            saving = costs.take((pool.pool, currency), found.freed_micro) / MICRO
+            advice.append(replace(piece, saving_per_hour=Money(saving, currency)))
+    return advice, tuple(lacking)
+
+
+def _long_enough(series: GpuSeries, rules: AdviceRules) -> GpuSeries:
+    """The nodes that were seen for long enough to say how they go with others."""
+    rows = np.flatnonzero(np.sum(~np.isnan(series.memory), axis=1) >= rules.share_blocks_min).tolist()
+    return GpuSeries(tuple(series.names[row] for row in rows), series.memory[rows], series.duty[rows])
+
+
 def _spot(
-    figures: Figures, hours: float, fleet: Fleet, discounts: Mapping[str, float]
+    figures: Figures, hours: float, fleet: Fleet, discounts: Mapping[str, float], costs: PoolCosts
 ) -> tuple[tuple[Advice, ...], tuple[str, ...]]:
-    """Pools on demand all of whose jobs can store their progress and may be paused."""
+    """Pools on demand all of whose jobs can store their progress and may be paused; of what nothing else saves of them."""
     if not discounts:
         return (), ("spot: not enough data: no discounts of spot markets in this period",)
     places = {node.name: node.pool for node in fleet.nodes}
@@ -97,129 +115,9 @@ def _spot(
     ]
     if not tolerant:
         return (), ("spot: not enough data: no pool whose jobs all say that they are checkpointable",)
-    return spot_advice(figures.types, hours, discounts, tolerant), ()
-
-
-def _sizes(samples: Samples, fleet: Fleet, rules: AdviceRules) -> tuple[list[Advice], tuple[str, ...]]:
-    """Memory of operations, from the block peaks of their jobs."""
-    seen = samples.history.memory_peaks(samples.span, rules.sizes.block_s)
-    if not seen:
-        why = "no samples of jobs in this period" if seen is None else "no job says operation and memory_used"
-        return [], (f"sizes: not enough data: {why}",)
-    sizes = {one.operation: size_for(one.peaks, one.span_s, rules.sizes) for one in seen}
-    smaller = {
-        one.operation: size
-        for one in seen
-        if one.limit_bytes is not None
-        and (size := sizes[one.operation]) is not None
-        and size.value < one.limit_bytes
-    }
-    savings, lacking = _priced(fleet, samples.history.currency, smaller, rules)
-    found = [
-        size_advice(
-            one.operation,
-            smaller[one.operation],
-            one.limit_bytes or 0.0,
-            Money(savings.get(one.operation, 0) / MICRO, samples.history.currency),
-        )
-        for one in seen
-        if one.operation in smaller
-    ]
-    return [one for one in found if one is not None], (*_unlimited(seen), *lacking)
-
-
-def _unlimited(seen: Sequence[MemoryPeaks]) -> tuple[str, ...]:
-    names = [one.operation for one in seen if one.limit_bytes is None]
-    return (f"sizes: not enough data: no memory_limit of {_names(names)}",) if names else ()
-
-
-def _priced(
-    fleet: Fleet, currency: str, smaller: Mapping[str, Size], rules: AdviceRules
-) -> tuple[dict[str, int], tuple[str, ...]]:
-    """What the sizes that are sure free together, by operation, in millionths an hour."""
-    sure = sorted(name for name, size in smaller.items() if size.enough)
-    if not sure:
-        return {}, ()
-    found, lacking = dict.fromkeys(sure, 0), []
-    for pool, nodes, jobs in pools_of(fleet, currency):
-        mine = [name for name in sure if any(job.operation == name for job in jobs)]
-        orders = min(rules.orders_max, rules.packing_max // max(1, len(nodes) ** 2 * len(mine)))
-        if not mine:
-            continue
-        if not orders:
-            lacking.append(
-                f"sizes: not priced in {pool or 'no pool'}: {len(nodes):,} nodes are too many to repack"
-            )
-            continue
-        proposals = [
-            {job.name: {MEMORY: smaller[name].value} for job in jobs if job.operation == name}
-            for name in mine
-        ]
-        offered = {node.name: known for node, known in nodes}
-        packed = [_pack_job(job, offered[job.node]) for job in jobs]
-        rng = np.random.default_rng(0)  # the same history gives the same report
-        shares = price_proposals([one for one, _ in nodes], packed, proposals, rng, orders)
-        for name, share in zip(mine, shares, strict=True):
-            found[name] += share
-    if not fleet.nodes:
-        lacking.append("sizes: not priced: no samples of nodes, so it is not known which could be freed")
-    return found, tuple(lacking)
-
-
-Packed = tuple[PackNode, frozenset[str]]
-"""A node to pack, and the resources that it is known to offer."""
-
-
-def pools_of(fleet: Fleet, currency: str) -> list[tuple[str, list[Packed], list[FleetJob]]]:
-    """Each pool's nodes and jobs. A node on which no job is known is left out: what runs there may be unknown, not nothing."""
-    jobs: dict[str, list[FleetJob]] = {}
-    for job in fleet.jobs:
-        jobs.setdefault(job.node, []).append(job)
-    pools: dict[str, list[FleetNode]] = {}
-    for node in fleet.nodes:
-        if node.name in jobs:
-            pools.setdefault(node.pool, []).append(node)
-    return [
-        (
-            pool,
-            [_pack_node(node, jobs[node.name], currency) for node in nodes],
-            [job for node in nodes for job in jobs[node.name]],
-        )
-        for pool, nodes in sorted(pools.items())
-    ]
-
-
-def _pack_node(node: FleetNode, jobs: Sequence[FleetJob], currency: str) -> Packed:
-    """What it offers to jobs: not what is used on it by what is no job."""
-    offers = {GPU: node.gpus or 0.0}
-    measured: tuple[tuple[str, float | None, float | None, Callable[[FleetJob], float | None]], ...] = (
-        (CPU, node.cores, node.cpu_utilization, lambda job: job.cores_used),
-        (MEMORY, node.memory_bytes, node.memory_utilization, lambda job: job.memory_used),
-    )
-    for resource, capacity, utilization, used in measured:
-        if capacity is None:
-            continue
-        by_jobs = sum(used(job) or 0.0 for job in jobs)
-        offers[resource] = capacity - max(0.0, capacity * (utilization or 0.0) - by_jobs)
-    known = frozenset(resource for resource, amount in offers.items() if amount > 0)
-    return PackNode(node.name, offers, Money(node.price or 0.0, currency)), known
-
-
-def _pack_job(job: FleetJob, offered: frozenset[str]) -> PackJob:
-    """What it asks for. Where that is not known of something that its node offers it stays, and so it does if critical."""
-    stated = {
-        CPU: _largest(job.cores, job.cores_used),
-        MEMORY: _largest(job.memory_limit, job.memory_used),
-        GPU: job.gpus,
-    }
-    asks = {resource: amount for resource, amount in stated.items() if amount is not None}
-    return PackJob(job.name, job.node, asks, fixed=job.critical or not offered <= asks.keys())
-
-
-def _largest(*amounts: float | None) -> float | None:
-    return max((one for one in amounts if one is not None), default=None)
-
-
-def _names(names: Sequence[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    pieces = []
+    for one in spot_advice(figures.types, hours, discounts, tolerant):
+        saving = one.saving_per_hour
+        left = Money(saving.amount * costs.left((one.target, saving.currency)), saving.currency)
+        pieces.append(replace(one, saving_per_hour=left))
+    return tuple(pieces), ()

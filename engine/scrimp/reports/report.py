@@ -27,7 +27,7 @@ from scrimp.costs import (
 from scrimp.history import FOCUS_BY, MEASURED, Chosen, History, Span, read_daily, read_pieces, rows_of
 from scrimp.model.costs import CostGroups, PriceBook
 from scrimp.model.usage import MICRO, Period
-from scrimp.reports.advice import AdviceRules, Samples, advise
+from scrimp.reports.advice import advise
 from scrimp.reports.figures import (
     Figures,
     Question,
@@ -40,8 +40,9 @@ from scrimp.reports.figures import (
     sums_of_costs,
 )
 from scrimp.reports.periods import DAY_S, HOUR_S, bins, steps
+from scrimp.reports.pools import AdviceRules, Samples
 
-MANY_ROWS = 4_000_000  # from here on it is worth to start processes
+MANY_ROWS = 8_000_000  # from here on it is worth to start processes
 DAYS_TOGETHER = 10  # of sums, for one process
 PER = {"samples": 1000.0, "audio_hours": 1.0}
 LOOK_BACK_DAYS = 150  # of spend, for forecasts and their coverage
@@ -144,7 +145,9 @@ def figures_report(history: History, ask: Ask, now_s: float, progress: Progress 
     with history.folder.reading():
         parts = chosen(history, ask.source, span, now_s)
         measured = next((part for part in parts if part.source == MEASURED), None)
-        samples = None if question.where or measured is None or not ask.marks else measured.span
+        samples = None
+        if measured is not None and ask.marks and not question.where:
+            samples = Span(measured.span.from_s, min(measured.span.to_s, now_s))
         discounts = history.discounts(samples) if samples is not None else {}
         if discounts:
             question = replace(question, types=True)
