@@ -106,7 +106,10 @@ class BoxProvider:
         path, box = self._box(action)
         if key not in box["effects"]:
             time.sleep(box.get("delay_s", 0.0))
-            _write(path, {**box, "size": action.after["size"], "effects": [*box["effects"], key]})
+            _write(
+                path,
+                {**box, "size": action.after.get("size", box["size"]), "effects": [*box["effects"], key]},
+            )
         return ActionResult("set", dict(action.after))
 
     def probe(self, action: PlannedAction, *, key: str, deadline_s: float) -> Probe:

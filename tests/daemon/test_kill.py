@@ -28,7 +28,7 @@ policy shrink {
   mode     enforce
   target   node_group
   when     gpu_utilization < 20%
-  do       scale_down(by = 50%)
+  do       recommend(message = "idle") then scale_down(by = 50%)
   undo when gpu_utilization > 60%
   cooldown 26h per target
 }
@@ -90,7 +90,10 @@ def begun(tmp_path_factory: pytest.TempPathFactory, first: Path, lives: Lives) -
 
 
 def kill_and_check(lives: Lives, begun: Path, folder: Path, rng: random.Random, point: str) -> list[str]:
-    """Kill a run at `point`, its successor perhaps somewhere else; then run in peace, and count. Gives the deaths."""
+    """Kill a run at `point`, its successor perhaps somewhere else; then run in peace, and count. Gives the deaths.
+
+    Each target is to see the two actions of `do`, or the one of the undo: a chain cut in between goes on.
+    """
     shutil.copytree(begun, folder)
     before = {name: len(box["effects"]) for name, box in boxes(folder / "boxes").items()}
     plan = [point]
@@ -111,7 +114,7 @@ def kill_and_check(lives: Lives, begun: Path, folder: Path, rng: random.Random, 
     told = f"killed at {deaths}"
     after = boxes(folder / "boxes")
     assert {name: len(box["effects"]) for name, box in after.items()} == {
-        name: count + 1 for name, count in before.items()
+        name: count + (1 if count else 2) for name, count in before.items()
     }, told
     with visit_store(folder / ".scrimp", lambda: 0.0) as visit:
         records = list(read_records(visit.log))

@@ -1,17 +1,22 @@
 """Acts through the real executor and the real store, on a provider that fails as it is told."""
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import pytest
+from msgspec import structs
 from tests.execute.acts import AT_S, action, decision, intent, policy
 
 from scrimp.api import ActionSpec, Refused, Throttled, Unavailable
 from scrimp.execute import ExecuteSettings, execute, recover, shadow_intents
-from scrimp.model.decision import Verdict
+from scrimp.model.decision import Mode, Verdict
 from scrimp.store import open_store
 from scrimp.testing import FakeProvider, ManualClock
 
 A = "node_group/a"
 FAST = ExecuteSettings(deadline_s=5.0, attempts=3)
+POLICIES = {"shrink": policy()}
 
 
 def run(tmp_path: Path, fake: FakeProvider, *decisions, settings=FAST, policies=None):
@@ -131,7 +136,7 @@ def recovered(tmp_path: Path, size: float, *, at_s: float = AT_S, paused: bool =
         store.record_intent(intent("k", A, at_s), {})
         if paused:
             store.pause("ann", "")
-        found = recover(store.load_ledger(), store, [world], AT_S, lambda _: None, FAST)
+        found = recover(store.load_ledger(), POLICIES, store, [world], AT_S, lambda _: None, FAST)
         assert [one.outcome for one in store.load_ledger().intents] == words(found)
     return words(found), world.state[A]["size"], list(world.done)
 
@@ -146,6 +151,106 @@ def test_recovery_asks_the_target_first(tmp_path: Path) -> None:
 def test_recovery_obeys_the_kill_switch_and_age(tmp_path: Path) -> None:
     assert recovered(tmp_path / "paused", 10.0, paused=True) == (["refused"], 10.0, [])
     assert recovered(tmp_path / "old", 10.0, at_s=AT_S - 7200) == (["refused"], 10.0, [])
+
+
+class CutError(Exception):
+    """The process ends here."""
+
+
+class Dying:
+    """A journal that ends the process at its n-th note: before it is on the disk, or after."""
+
+    def __init__(self, store, at: int, *, after: bool) -> None:
+        self.store, self.left, self.after = store, at, after
+
+    def _note(self, write) -> None:
+        self.left -= 1
+        if self.left == 0 and not self.after:
+            raise CutError
+        write()
+        if self.left == 0:
+            raise CutError
+
+    def record_intent(self, intent, values) -> None:
+        self._note(lambda: self.store.record_intent(intent, values))
+
+    def record_outcome(self, intent, outcome, detail, after) -> None:
+        self._note(lambda: self.store.record_outcome(intent, outcome, detail, after))
+
+
+CHAIN = (action(A), action(A, 5.0, 4.0), action(A, 4.0, 3.0))
+
+
+def cut_chain(tmp_path: Path, at: int, *, after: bool, **world) -> FakeProvider:
+    """A decision of three actions whose process ends at a note."""
+    target = fake(**world)
+    with open_store(tmp_path, lambda: AT_S) as store, suppress(CutError):
+        execute(
+            [decision(*CHAIN)], POLICIES, [target], Dying(store, at, after=after), AT_S, lambda _: None, FAST
+        )
+    return target
+
+
+def restarted(
+    tmp_path: Path, world, *, now_s: float = AT_S + 60, policies=POLICIES, cap=Mode.ENFORCE, paused=False
+):
+    """What a start does, and what of the whole decision is noted after it."""
+    with open_store(tmp_path, lambda: AT_S) as store:
+        if paused:
+            store.pause("ann", "")
+        found = recover(store.load_ledger(), policies, store, [world], now_s, lambda _: None, FAST, cap)
+        return words(found), [one.outcome for one in store.load_ledger().intents]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", [2, 3, 4, 5, 6])
+def test_a_chain_that_a_crash_cut_goes_on_once(tmp_path: Path, at: int, after: bool) -> None:
+    """Wherever it was cut: the rest is noted, looked at again and done in order, and nothing a second time."""
+    world = cut_chain(tmp_path, at, after=after)
+    for _ in range(2):
+        assert restarted(tmp_path, world)[1] == ["done"] * 3
+    assert world.state[A]["size"] == 3.0
+    assert len(world.done) == 3
+    assert [step for step, _ in world.calls].count("revalidate") == 3
+
+
+def test_a_cut_chain_ends_at_what_is_not_done(tmp_path: Path) -> None:
+    """A refusal of the second action leaves the third alone, at this start and at the next."""
+    world = cut_chain(tmp_path, 2, after=True)
+    world.refusals[A] = "moved"
+    assert restarted(tmp_path, world) == (["refused"], ["done", "refused"])
+    world.refusals.clear()
+    assert restarted(tmp_path, world) == ([], ["done", "refused"])
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [
+        {"paused": True},
+        {"now_s": AT_S + 7200},
+        {"policies": {}},
+        {"cap": Mode.DRY_RUN},
+        {"policies": {"shrink": structs.replace(policy(), mode=Mode.OFF)}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("at", [1, 2])
+def test_nothing_new_is_done_at_a_start_that_may_not_act(
+    tmp_path: Path, at: int, bar: dict[str, Any]
+) -> None:
+    """Neither the act that was not begun nor the rest of a chain; it is noted once, and no later start takes it up."""
+    world = cut_chain(tmp_path, at, after=True)
+    before = dict(world.state[A])
+    said, noted = restarted(tmp_path, world, **bar)
+    assert (said, noted[-1], world.state[A]) == (["refused"], "refused", before)
+    assert restarted(tmp_path, world) == ([], noted)
+
+
+def test_a_failure_is_no_cut(tmp_path: Path) -> None:
+    """A start does not take up what a failure stopped."""
+    world = fake(script={"apply": [ValueError("bug")]})
+    run(tmp_path, world, decision(*CHAIN))
+    assert restarted(tmp_path, world) == ([], ["failed"])
 
 
 def test_the_kill_switch_stops_what_of_a_tick_has_not_begun(tmp_path: Path) -> None:

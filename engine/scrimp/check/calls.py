@@ -51,6 +51,8 @@ def call(typer: "Typer", expr: ast.Call, text: str) -> Expression | None:
     kind = _aggregated(typer, expr)
     if kind is not None:
         return _aggregate(typer, expr, text, kind)
+    if expr.where is not None or expr.name in ("any", "all"):
+        return _no_rows(typer, expr)
     function = SCALARS.get(expr.name)
     if function is None:
         if expr.name in WINDOWS and expr.name not in AGGREGATES:
@@ -143,6 +145,20 @@ def _aggregated(typer: "Typer", expr: ast.Call) -> KindSpec | None:
         if not (kind.singleton and len(ref.parts) > 1):
             return kind
     return None
+
+
+def _no_rows(typer: "Typer", expr: ast.Call) -> None:
+    """Report a call over the rows of nothing that there is."""
+    ref = expr.args[0] if len(expr.args) == 1 else None
+    if expr.name not in AGGREGATES:
+        hint = _function_near(expr.name, AGGREGATES)
+        typer.report.error("SCR210", f"`{expr.name}` does not go over rows", expr.name_span, hint=hint)
+    elif isinstance(ref, ast.Ref) and ref.parts[0] not in typer.catalogue.kinds:
+        hint = near(ref.parts[0], typer.catalogue.kinds) or "see all with `scrimp schema catalogue`"
+        typer.report.error("SCR202", f"unknown kind `{ref.parts[0]}`", ref.span, hint=hint)
+    else:
+        hint = f"such as `{AGGREGATES[expr.name].example}`"
+        typer.report.error("SCR211", f"`{expr.name}` needs the rows of a kind", expr.span, hint=hint)
 
 
 def _aggregate(typer: "Typer", expr: ast.Call, text: str, kind: KindSpec) -> Expression | None:

@@ -24,6 +24,8 @@ def example_of(wanted: Type) -> str:
         "money": f"{symbol}5",
         "money/h": f"{symbol}5/h",
         "count": "10",
+        "count/s": "10 / 1s",
+        "bytes/s": "1GiB / 1s",
         "bool": "true",
         "string": '"text"',
     }.get(str(wanted), "10")

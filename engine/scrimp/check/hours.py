@@ -1,4 +1,4 @@
-"""Hours as text: `Mon-Fri 08:00-20:00 Europe/Berlin`, `Sat,Sun 00:00-24:00 UTC`, `daily 22:00-06:00 UTC`."""
+"""Hours as text: `Mon-Fri 08:00-20:00 Europe/Berlin`, `Sat,Sun 00:00-24:00 UTC`, `22:00-06:00 UTC` on all days."""
 
 import re
 
@@ -6,7 +6,7 @@ from scrimp.check.hints import near
 from scrimp.model.policy import WeeklyHours
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_FORM = re.compile(r"(\S+) (\d{1,2}):(\d\d)-(\d{1,2}):(\d\d) (\S+)")
+_FORM = re.compile(r"(?:(\S+) )?(\d{1,2}):(\d\d)-(\d{1,2}):(\d\d) (\S+)")
 EXAMPLE = "Mon-Fri 08:00-20:00 Europe/Berlin"
 
 
@@ -15,7 +15,7 @@ def parse_hours(text: str) -> WeeklyHours | str:
     found = _FORM.fullmatch(text.strip())
     if found is None:
         return f'write days, hours and a zone, such as "{EXAMPLE}"'
-    days = _days(found[1])
+    days = _days(found[1] or "daily")
     if days is None:
         return f"`{found[1]}` is no range or list of days: use Mon-Fri, Sat,Sun or daily"
     start, end = int(found[2]) * 60 + int(found[3]), int(found[4]) * 60 + int(found[5])

@@ -17,6 +17,7 @@ from scrimp.model.types import (
     BOOL,
     COUNT,
     DURATION,
+    PER_SECOND,
     RATIO,
     STRING,
     Type,
@@ -192,11 +193,15 @@ def _unit_hint(wanted: Type, wrong: Expression) -> str:
     if isinstance(wrong, Const) and wrong.type == COUNT and isinstance(wrong.value, float):
         share = wanted == RATIO and 0 < wrong.value <= 1
         number = f"{wrong.value * 100 if share else wrong.value:g}"
-        written = {str(RATIO): f"{number}%", str(DURATION): "0s" if wrong.value == 0 else f"{number}m"}.get(
-            str(wanted)
-        )
+        written = {
+            str(RATIO): f"{number}%",
+            str(DURATION): "0s" if wrong.value == 0 else f"{number}m",
+            str(PER_SECOND): f"{number} / 1s",
+        }.get(str(wanted))
         if written:
             return f"write a {wanted}, such as `{written}`"
     if wanted == COUNT and wrong.type == RATIO:
         return "a bare number is a count: write `100%` for a whole"
+    if wanted == COUNT:
+        return f"a count has no unit: write a bare number, such as `{example_of(wanted)}`"
     return f"write an amount of the same unit, such as `{example_of(wanted)}`"

@@ -99,6 +99,10 @@ def run(arguments: Sequence[str]) -> int:
         # The reader has all that it wanted. What is still buffered must not fail again when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
+    except OSError as error:
+        where = f"`{error.filename}`: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 - the last line of defence: a sentence, never a traceback
         said = " ".join(str(error).split())
         click.echo(f"error: {type(error).__name__}{': ' if said else ''}{said}", err=True)

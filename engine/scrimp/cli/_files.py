@@ -1,9 +1,9 @@
-"""The team's `scrimp.yaml`, for all commands."""
+"""The team's `scrimp.yaml`, and files that commands write."""
 
 import os
 from pathlib import Path
 
-from scrimp.cli._app import Wrong
+from scrimp.cli._app import Failed, Wrong
 from scrimp.cli._screen import show
 from scrimp.config import Config, load_config
 
@@ -15,3 +15,11 @@ def configuration() -> Config:
     if config is None:
         raise Wrong("the configuration has errors")
     return config
+
+
+def write_file(path: Path, text: str) -> None:
+    """Raises `Failed`."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise Failed(f"cannot write `{path}`: {error.strerror}") from error

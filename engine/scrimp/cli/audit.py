@@ -1,6 +1,7 @@
 """`scrimp audit`: read, verify and export the audit log."""
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,13 +12,23 @@ import click
 from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._screen import plural, write_json
 from scrimp.cli._state import store_option, visiting
-from scrimp.store import Event, Record, Visit, export_records, read_records
+from scrimp.cli._why_recorded import instant_s
+from scrimp.store import Event, Record, Visit, export_records, instant, read_records
+
+
+def _instant(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """The instant as records have it."""
+    return None if text is None else instant(instant_s(text, time.time()))
 
 
 def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags that choose records."""
     for option in (
-        click.option("--since", help="From this instant on, such as 2026-11-23T12:00:00Z."),
+        click.option(
+            "--since",
+            callback=_instant,
+            help="From then on: 2026-11-23T12:00:00Z, or `2h` for two hours ago.",
+        ),
         click.option("--event", type=click.Choice(get_args(Event)), help="Only records of this event."),
         click.option("--target", help="Only records about this target, such as node_group/train."),
         click.option("--policy", help="Only records of this policy."),
@@ -87,7 +98,8 @@ def verify(*, output: Literal["text", "json"], store: Path | None) -> ExitCode:
     elif bad is None:
         click.echo(f"{plural(found.records, 'record')}: sound")
     else:
-        click.echo(f"{bad.file}:{bad.line}: record {bad.seq}: {bad.reason}")
+        place = f"{bad.file}:{bad.line}: " if bad.line else ""
+        click.echo(f"{place}record {bad.seq}: {bad.reason}")
         click.echo(f"{plural(found.records, 'record')} before it: sound (scrimp explain SCR805)", err=True)
     return ExitCode.DONE if bad is None else ExitCode.NO
 

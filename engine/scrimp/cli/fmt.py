@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scrimp.cli._app import ExitCode
+from scrimp.cli._app import ExitCode, Failed
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import show
 from scrimp.diagnostics import has_errors
@@ -31,19 +31,26 @@ def command(paths: tuple[Path, ...], *, check: bool) -> None:
         text = format_file(file)
         if text == source.text:
             continue
-        click.echo(f"{'would change' if check else 'changed'} {source.path}")
         if check:
             code = max(code, ExitCode.NO)
         else:
             _replace(Path(source.path), text)
+        click.echo(f"{'would change' if check else 'changed'} {source.path}")
     raise click.exceptions.Exit(code)
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write beside, then rename: a crash leaves the old file or the new one."""
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    Path(name).chmod(path.stat().st_mode)
-    Path(name).replace(path)
+    """Write beside, then rename: a crash leaves the old file or the new one. Raises `Failed`."""
+    real = path.resolve()
+    try:
+        handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
+        beside = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+            beside.chmod(real.stat().st_mode)
+            beside.replace(real)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failed(f"cannot write `{path}`: {error.strerror}") from error

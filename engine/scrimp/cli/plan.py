@@ -9,6 +9,7 @@ import click
 
 from scrimp.cli._app import ExitCode, Failed
 from scrimp.cli._details import NO_DETAILS, Details, details
+from scrimp.cli._files import write_file
 from scrimp.cli._plan_views import SHOWN, as_json, as_markdown, as_text
 from scrimp.cli._screen import show, width
 from scrimp.cli._session import open_session
@@ -98,7 +99,4 @@ def _live(policies: tuple[Path, ...], cap: Mode | None) -> tuple[Plan, Details]:
 
 
 def _write(out: Path, plan: Plan, said: Details) -> None:
-    try:
-        out.write_text(json.dumps(as_json(plan, said), indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise Failed(f"cannot write `{out}`: {error.strerror}") from error
+    write_file(out, json.dumps(as_json(plan, said), indent=2) + "\n")

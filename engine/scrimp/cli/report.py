@@ -10,7 +10,7 @@ from typing import Any, Literal
 import click
 
 from scrimp.cli._app import ExitCode, Failed, Wrong
-from scrimp.cli._files import configuration
+from scrimp.cli._files import configuration, write_file
 from scrimp.cli._progress import progress
 from scrimp.cli._screen import write_json
 from scrimp.diagnostics import did_you_mean
@@ -176,10 +176,7 @@ def _write(report: Report, output: Form, by: Sequence[str], out: Path | None) ->
     if out is None:
         sys.stdout.write(made)
         return
-    try:
-        out.write_text(made, "utf-8")
-    except OSError as error:
-        raise Failed(f"cannot write `{out}`: {error.strerror}") from error
+    write_file(out, made)
     click.echo(f"written to {out}", err=True)
 
 

@@ -8,6 +8,7 @@ from xml.sax.saxutils import quoteattr
 import click
 
 from scrimp.cli._app import ExitCode
+from scrimp.cli._files import write_file
 from scrimp.cli._session import open_session
 from scrimp.evaluate import value_text
 from scrimp.model.types import DURATION
@@ -34,7 +35,7 @@ def command(paths: tuple[Path, ...], *, output: Literal["text", "json"], junit: 
     else:
         click.echo(f"{len(tested) - failed} passed, {failed} failed", err=True)
     if junit is not None:
-        junit.write_text(_as_junit(tested), encoding="utf-8")
+        write_file(junit, _as_junit(tested))
     raise click.exceptions.Exit(ExitCode.NO if failed or not tested else ExitCode.DONE)
 
 

@@ -10,8 +10,8 @@ from typing import Literal, cast
 import click
 
 from scrimp.api import BYTES, DURATION, Type
-from scrimp.cli._app import ExitCode, Failed, Wrong
-from scrimp.cli._files import configuration
+from scrimp.cli._app import ExitCode, Wrong
+from scrimp.cli._files import configuration, write_file
 from scrimp.cli._screen import show, write_json
 from scrimp.cli._tune_curve import Study, as_html, as_json, as_text
 from scrimp.diagnostics import Diagnostic, Source, Span
@@ -58,10 +58,7 @@ def command(
     if not studies:
         raise Wrong(f"nothing was measured{f' of `{operation}`' if operation else ''} yet")
     if html is not None:
-        try:
-            html.write_text(as_html(studies), encoding="utf-8")
-        except OSError as error:
-            raise Failed(f"cannot write `{html}`: {error.strerror}") from error
+        write_file(html, as_html(studies))
     if output == "json":
         write_json({"scrimp": "tune/1", "studies": [as_json(study) for study in studies]})
     else:

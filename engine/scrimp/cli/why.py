@@ -124,13 +124,15 @@ def _parts(compiled: CompiledPolicy, *, undo: bool) -> Iterator[tuple[str, Expre
 
 
 def _told(clause: Clause) -> str:
-    margin = "" if clause.margin is None else f", margin {clause.margin:g}"
+    """Its truth, margin and values as it stands in the condition: under `not` the other way around."""
+    truth, margin_of = clause.truth, clause.margin
+    if clause.negated:
+        truth = None if truth is None else not truth
+        margin_of = None if margin_of is None else 0.0 - margin_of
+    margin = "" if margin_of is None else f", margin {margin_of:g}"
     cause = f": {clause.cause}" if clause.cause else ""
-    return f"{_truth(clause):<8}{'not ' if clause.negated else ''}{clause.shown}{margin}{cause}"
-
-
-def _truth(clause: Clause) -> str:
-    return "unknown" if clause.truth is None else str(clause.truth).lower()
+    word = "unknown" if truth is None else str(truth).lower()
+    return f"{word:<8}{clause.told}{margin}{cause}"
 
 
 def _blocker(decided: Sequence[Decision], clauses: Sequence[tuple[str, Clause]]) -> str:

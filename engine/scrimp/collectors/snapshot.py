@@ -47,7 +47,9 @@ def _read(path: Path) -> tuple[Any, tuple[Diagnostic, ...]]:
             from scrimp.collectors.parquet import read_parquet  # noqa: PLC0415 - pyarrow is slow to import
 
             return read_parquet(path), ()
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return None, (Diagnostic("SCR505", f"the snapshot is not UTF-8: byte {error.start}", source),)
     except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return None, (Diagnostic("SCR505", f"cannot read the snapshot: {cause}", source),)

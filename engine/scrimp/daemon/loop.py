@@ -111,11 +111,13 @@ class Daemon:
         self._audit(loaded)
         outcomes = recover(
             self.store.load_ledger(),
+            {policy.name: policy for policy in loaded.policy_set.checked.policies},
             self.store,
             self.parts.providers,
             self._now(),
             self.parts.services.sleep,
             self._ticker.settings.execute,
+            self._ticker.settings.cap,
         )
         self._historian = open_historian(self.parts.config)
         if self.parts.budgets is not None and self.parts.config.budgets:

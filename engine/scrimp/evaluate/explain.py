@@ -45,6 +45,12 @@ class Clause:
     cause: str = ""
     negated: bool = False
 
+    @property
+    def told(self) -> str:
+        """As it stands in the condition. A bare truth says itself what it is: `critical = false`."""
+        bare = self.shown.startswith(f"{self.text} = ")
+        return f"not ({self.shown})" if self.negated and not bare else self.shown
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -67,7 +73,7 @@ def explain(compiled: CompiledPolicy, frame: Frame, expression: Expression, row:
             values[side.expression.text] = at(frame.run(side.node), row)
     telling = [clause for clause in _deciding(whole, frame, row) if truth is not None or clause.truth is None]
     told = [
-        f"{clause.shown}: {clause.cause}" if clause.truth is None and clause.cause else clause.shown
+        f"{clause.told}: {clause.cause}" if clause.truth is None and clause.cause else clause.told
         for clause in telling
     ]
     return Explanation(truth, " and ".join(dict.fromkeys(told)), clauses, values)

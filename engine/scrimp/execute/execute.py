@@ -12,7 +12,7 @@ from scrimp.execute.journal import Journal, Outcome
 from scrimp.model.decision import Decision, PlannedAction, Value, Verdict
 from scrimp.model.expression import Const
 from scrimp.model.policy import Policy
-from scrimp.plan import intent_for, intents_of
+from scrimp.plan import intent_on_failure, intents_of
 
 
 def execute(
@@ -95,7 +95,7 @@ def _on_failure(actor: Actor, decision: Decision, policy: Policy, now_s: float, 
         None,
         disruption=call.spec.disruption,
     )
-    intent = intent_for(action, decision, policy, now_s, "on_failure")
+    intent = intent_on_failure(action, decision, policy, now_s)
     values: dict[str, Value] = {"failed": cause.intent.action.action, "cause": cause.detail}
     if len(args) == len(call.args) and call.spec.writes is None:
         return actor.act(intent, values)

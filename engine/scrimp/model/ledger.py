@@ -38,7 +38,10 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """The note "about to do this", written before the act. `capacity_per_hour` is |saving| in the catalogue's currency."""
+    """The note "about to do this", written before the act. `capacity_per_hour` is |saving| in the catalogue's currency.
+
+    `rest` is what its decision has still to do after it, in order: a crash in between must not lose it.
+    """
 
     key: str
     at_s: float
@@ -52,6 +55,7 @@ class Intent:
     undo: bool = False
     shadow: bool = False
     outcome: str | None = None  # None: in doubt; "done", "failed", "refused"
+    rest: tuple[PlannedAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

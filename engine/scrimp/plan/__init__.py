@@ -9,7 +9,7 @@ from scrimp.plan.book import (
     prune,
 )
 from scrimp.plan.effects import total_saving
-from scrimp.plan.intents import intent_for, intents_of
+from scrimp.plan.intents import following_intent, intent_on_failure, intents_of
 from scrimp.plan.planner import Settings, decide, make_plan
 
 __all__ = [
@@ -17,7 +17,8 @@ __all__ = [
     "cooling_keys",
     "decide",
     "end_episode",
-    "intent_for",
+    "following_intent",
+    "intent_on_failure",
     "intents_of",
     "make_plan",
     "note_intent",

@@ -11,7 +11,7 @@ from scrimp.store.errors import (
 )
 from scrimp.store.export import export_records
 from scrimp.store.log import Bad, Log, Verification
-from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record
+from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record, instant
 from scrimp.store.replay import advance, replay
 from scrimp.store.store import (
     ROWS,
@@ -48,6 +48,7 @@ __all__ = [
     "Visit",
     "advance",
     "export_records",
+    "instant",
     "open_store",
     "read_records",
     "replay",

@@ -59,6 +59,7 @@ def intent_json(intent: Intent) -> Json:
         "capacity_per_hour": intent.capacity_per_hour,
         "undo": intent.undo,
         "shadow": intent.shadow,
+        "rest": [action_json(action) for action in intent.rest],
     }
 
 
@@ -77,6 +78,7 @@ def intent_from(found: Mapping[str, Any], outcome: str | None = None) -> Intent:
         undo=found["undo"],
         shadow=found["shadow"],
         outcome=outcome,
+        rest=tuple(action_from(action) for action in found.get("rest", ())),
     )
 
 
