@@ -52,7 +52,8 @@ def call(typer: "Typer", expr: ast.Call, text: str) -> Expression | None:
     if kind is not None:
         return _aggregate(typer, expr, text, kind)
     if expr.where is not None or expr.name in ("any", "all"):
-        return _no_rows(typer, expr)
+        _no_rows(typer, expr)
+        return None
     function = SCALARS.get(expr.name)
     if function is None:
         if expr.name in WINDOWS and expr.name not in AGGREGATES:

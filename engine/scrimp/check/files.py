@@ -188,10 +188,11 @@ class _Set:
             )
             return
         if known and not (_number(known[0]) <= _number(value) <= _number(known[1])):
+            said = ", from the configuration," if item.name.value in self.overrides else ""
             report.error(
                 "SCR219",
-                f"`{item.name.value}` = {value.text} is not within [{known[0].text}, {known[1].text}]",
-                value.span,
+                f"`{item.name.value}` = {value.text}{said} is not within [{known[0].text}, {known[1].text}]",
+                item.name.span if said else value.span,
             )
         self.params[item.name.value] = value
 

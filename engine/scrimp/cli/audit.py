@@ -98,8 +98,8 @@ def verify(*, output: Literal["text", "json"], store: Path | None) -> ExitCode:
     elif bad is None:
         click.echo(f"{plural(found.records, 'record')}: sound")
     else:
-        place = f"{bad.file}:{bad.line}: " if bad.line else ""
-        click.echo(f"{place}record {bad.seq}: {bad.reason}")
+        where = f"{bad.file}:{bad.line}: " if bad.line else ""
+        click.echo(f"{where}record {bad.seq}: {bad.reason}")
         click.echo(f"{plural(found.records, 'record')} before it: sound (scrimp explain SCR805)", err=True)
     return ExitCode.DONE if bad is None else ExitCode.NO
 

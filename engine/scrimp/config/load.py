@@ -98,7 +98,13 @@ def _said(error: Any) -> str:
     match error.validator:
         case "type":
             types = [wanted] if isinstance(wanted, str) else wanted
-            words = {"object": "a map", "array": "a list", "string": "a text", "boolean": "true or false"}
+            words = {
+                "object": "a map",
+                "array": "a list",
+                "string": "a text",
+                "boolean": "true or false",
+                "integer": "a whole number",
+            }
             return "must be " + " or ".join(words.get(one, f"a {one}") for one in types)
         case "enum":
             return "must be one of " + ", ".join(f"`{one}`" for one in wanted)

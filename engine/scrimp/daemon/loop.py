@@ -111,7 +111,7 @@ class Daemon:
         self._audit(loaded)
         outcomes = recover(
             self.store.load_ledger(),
-            {policy.name: policy for policy in loaded.policy_set.checked.policies},
+            {policy.name: policy for policy in self._policies().checked.policies},
             self.store,
             self.parts.providers,
             self._now(),
