@@ -68,7 +68,8 @@ class Continuing(Protocol):
         """Go on with what was begun, as far as it goes without waiting. When to be called again at the latest (epoch seconds).
 
         Called by one thread, after each tick and when that time has come; what must survive a restart is on the disk
-        before it is done. May raise `OutsideError`, and is called again then.
+        before it is done. May raise `OutsideError`, and is called again then. One that takes long is not waited for, and
+        not called again before it has come back.
         """
 
 

@@ -6,11 +6,12 @@ from contextlib import ExitStack, contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
 
-from scrimp.api import Continuing, Waking
+from scrimp.api import Waking
 from scrimp.compile import PolicySet
 from scrimp.daemon.budget_alerts import BudgetWatch
 from scrimp.daemon.compose import Parts, Remembered
 from scrimp.daemon.historian import Historian, open_historian
+from scrimp.daemon.onward import Onward
 from scrimp.daemon.tick import Ticked, Ticker, alerts, conclude, context
 from scrimp.diagnostics import Diagnostic, Severity
 from scrimp.execute import Outcome, recover
@@ -21,7 +22,13 @@ from scrimp.store import ROWS, Entry, Store
 
 PRUNE_EVERY_S = 3600.0
 SETTLE_LOOK_S = 0.5  # how soon to look again at files that change
-GO_ON_S = (0.05, 5.0)  # how soon at the least to go on with what providers began, and how soon after an error
+GO_ON_S = (
+    0.05,
+    5.0,
+)  # how soon at the least to go on with what providers began, and how soon after a trouble
+GO_ON_WAIT_S = (
+    5.0  # a provider that takes longer to go on is waited for no more, until it comes back by itself
+)
 
 Told = Ticked | Reloaded | Rejected | Diagnostic | tuple[Outcome, ...]
 
@@ -93,7 +100,7 @@ class Daemon:
         self._now = parts.services.now
         self._pruned_s = float("-inf")
         self._historian: Historian | None = None
-        self._stuck: dict[str, str] = {}
+        self._onward = Onward(parts.providers, self._in_trouble, wait_s=GO_ON_WAIT_S)
         self._watch: BudgetWatch | None = None
         self._ticker = Ticker(
             parts.world(Remembered(rows=store.load_memory(ROWS))),
@@ -150,24 +157,12 @@ class Daemon:
 
     def carry_on(self) -> float:
         """Let providers go on with what they began; seconds until the first of them wants to again."""
-        now_s, (least_s, after_error_s) = self._now(), GO_ON_S
-        wait_s = float("inf")
-        for provider in self.parts.providers:
-            if not isinstance(provider, Continuing):
-                continue
-            try:
-                due_s = provider.carry_on(now_s)
-            except Exception as error:  # noqa: BLE001 - a stranger's code must not end the loop
-                due_s = now_s + after_error_s
-                said = str(error) or type(error).__name__
-                if self._stuck.get(provider.name) != said:
-                    self._tell(Diagnostic("SCR706", f"provider `{provider.name}` could not go on: {said}"))
-                self._stuck[provider.name] = said
-            else:
-                self._stuck.pop(provider.name, None)
-            if due_s is not None:
-                wait_s = min(wait_s, max(due_s - now_s, least_s))
-        return wait_s
+        now_s, (least_s, after_trouble_s) = self._now(), GO_ON_S
+        due_s = self._onward.go(now_s, after_trouble_s)
+        return float("inf") if due_s is None else max(due_s - now_s, least_s)
+
+    def _in_trouble(self, provider: str, said: str) -> None:
+        self._tell(Diagnostic("SCR706", f"provider `{provider}` could not go on: {said}"))
 
     def preview(self) -> Plan:
         """What the next tick would conclude, with all that was seen so far. Nothing is written and nothing done."""
