@@ -18,10 +18,11 @@ from scrimp_actions.spot.drill import Plan, Tally, rehearse
 from scrimp_actions.spot.members import MemberBook
 from scrimp_actions.spot.trace_cloud import Faults, TraceCloud
 from scrimp_actions.spot.traces import Climate, generate_region
+from spot_channels import aws_server, measure_channels
 from spot_storm import measure_storm
 
 INTERRUPTIONS = 10_000
-QUICK_S = 2.5
+QUICK_S = 2.0
 """So much of a quick run is spent on injecting interruptions, with each length of notice."""
 
 
@@ -107,7 +108,15 @@ def drill_table(tallies: dict[str, Tally]) -> Table:
 
 
 def measure_drills(given: Arguments) -> tuple[list[Bar], list[Table], list[str]]:
-    """The bars of all rehearsals. Quick: as many interruptions as there is time for."""
+    """The bars of all rehearsals and ways. Quick: as many interruptions as there is time for."""
+    with aws_server() as server:
+        bars, tables, left_out = rehearsals(given)
+        more_bars, more_tables, more_left_out = measure_channels(given, server)
+    return bars + more_bars, tables + more_tables, left_out + more_left_out
+
+
+def rehearsals(given: Arguments) -> tuple[list[Bar], list[Table], list[str]]:
+    """Interruptions on a virtual clock, and the storm in wall time."""
     bars: list[Bar] = []
     tallies: dict[str, Tally] = {}
     left_out: list[str] = []

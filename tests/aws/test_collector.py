@@ -12,6 +12,7 @@ from tests.aws.server import REGION, AwsServer
 from tests.aws.setup import auto_scaling_group, run, section, services
 
 from scrimp.api import Collected, KindBatch, Refused, Unavailable
+from scrimp.aws import Notice, NoticeBoard, NoticeKind
 from scrimp.collectors.aws import AwsCollector
 from scrimp.testing import ManualClock
 
@@ -295,3 +296,54 @@ def test_interruption_bands_of_a_user(aws: AwsServer, tmp_path: Path, clock: Man
     spot = {"instance_types": ["g5.xlarge"], "interruption_bands": str(table)}
     found = rows(look(collector(aws, tmp_path, clock, spot=spot), clock), "spot_market")
     assert found[f"g5.xlarge:{REGION}b"]["interruption_rate"] == pytest.approx(0.225)
+
+
+def test_ticks_in_between_have_the_last_look_with_the_notices_of_now(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    """A storm wakes the engine again and again: AWS is not asked each time, and no rescue waits for its answers."""
+    one, other = run(aws, 2, spot=True)
+    made = collector(aws, tmp_path, clock)
+    made.collect(clock.now(), deadline_s=20)
+    asked = len(aws.world.calls)
+    at_s = clock.now()
+    clock.advance(10)
+    NoticeBoard(tmp_path).note(
+        [Notice(one, NoticeKind.INTERRUPTION, "terminate", at_s + 120, at_s, ("aws_events",))], clock.now()
+    )
+    found = made.collect(clock.now(), deadline_s=20)
+    assert len(aws.world.calls) == asked
+    assert rows(found, "node")[one]["interruption_notice"] is True
+    assert rows(found, "node")[other]["interruption_notice"] is False
+    (nodes,) = (batch for batch in found.batches if batch.kind == "node" and "state" in batch.fields)
+    assert nodes.sampled_at_s == at_s, "it is as old as it is"
+    clock.advance(25)
+    made.collect(clock.now(), deadline_s=20)
+    assert len(aws.world.calls) > asked, "half of the interval is over"
+
+
+def test_a_notice_of_an_instance_that_was_not_there_is_a_new_look(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    """It was launched since: without its row no policy could rescue it."""
+    made = collector(aws, tmp_path, clock)
+    made.collect(clock.now(), deadline_s=20)
+    (late,) = run(aws, 1, spot=True)
+    clock.advance(1)
+    NoticeBoard(tmp_path).note(
+        [Notice(late, NoticeKind.INTERRUPTION, "stop", clock.now() + 120, clock.now(), ("imds",))],
+        clock.now(),
+    )
+    assert rows(made.collect(clock.now(), deadline_s=20), "node")[late]["state"] is not None
+
+
+def test_what_failed_is_asked_again_at_the_next_tick(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    run(aws, 1, spot=True)
+    made = collector(aws, tmp_path, clock)
+    aws.world.throttled["ec2:DescribeSpotPriceHistory"] = 99
+    assert "spot_market" in made.collect(clock.now(), deadline_s=6).failed
+    aws.world.throttled.clear()
+    clock.advance(1)
+    assert made.collect(clock.now(), deadline_s=20).failed == {}

@@ -80,7 +80,10 @@ def test_a_doctor_leaves_the_notices_to_the_engine(aws: AwsServer, site: Site, s
     assert checks["collector aws_events", "notice path"]["health"] == "good", ran.out
     assert left(aws, site.queue) == 1
     assert NoticeBoard(site.folder / ".scrimp").read().notices == ()
-    assert {path.name for path in (site.folder / ".scrimp").rglob("*") if path.is_file()} == {"notices.json"}
+    assert {path.name for path in (site.folder / ".scrimp").rglob("*") if path.is_file()} == {
+        "notices.json",
+        "notices.lock",
+    }
 
 
 def test_an_engine_keeps_its_books(site: Site) -> None:

@@ -6,10 +6,12 @@ hibernates (Spot Instance interruption notices, EC2 User Guide). So two notices 
 together are one, and the earlier time holds.
 """
 
+import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -82,7 +84,7 @@ class NoticeBoard:
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "aws" / "notices.json"
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def read(self) -> Board:
         """What is noted; an empty board where nothing ever was. Raises `Unavailable`."""
@@ -95,9 +97,14 @@ class NoticeBoard:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Unavailable(f"the notices cannot be read: {error}") from error
 
-    def note(self, notices: Iterable[Notice], now_s: float, *, malformed: Sequence[str] = ()) -> list[Notice]:
-        """Write them down, durably, before they are taken off the queue. Gives those that are new."""
-        with self._lock:
+    def note(
+        self, notices: Iterable[Notice], now_s: float, *, malformed: Sequence[str] = (), heard: bool = True
+    ) -> list[Notice]:
+        """Write them down, durably, before they are taken off the queue. Gives those that are new.
+
+        `heard`: it was the queue that answered, so its silence about others means something.
+        """
+        with self._changing():
             board = self.read()
             new = []
             for one in notices:
@@ -105,23 +112,39 @@ class NoticeBoard:
                 new += [one] if is_new else []
             if malformed:
                 self._keep_malformed(malformed)
-            board = replace(board, heard_at_s=now_s, malformed=board.malformed + len(malformed))
+            heard_at_s = now_s if heard else board.heard_at_s
+            board = replace(board, heard_at_s=heard_at_s, malformed=board.malformed + len(malformed))
             self._write(board.without_old(now_s), durable=bool(new or malformed))
             return new
 
     def sent(self, mark: str, now_s: float, untested: str = "") -> None:
         """A test notice was sent, or could not be, because of `untested`."""
-        with self._lock:
+        with self._changing():
             self._write(
                 replace(self.read(), tested=mark, sent_at_s=now_s, tested_at_s=None, untested=untested)
             )
 
     def came_through(self, mark: str, now_s: float) -> None:
         """A test notice came off the queue."""
-        with self._lock:
+        with self._changing():
             board = self.read()
             if board.tested == mark:
                 self._write(replace(board, tested_at_s=now_s))
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One change at a time, of all who have the board open: channels of one engine, and a doctor beside it."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise Unavailable(f"cannot note a notice: {error.strerror}") from error
+        try:
+            with self._turn:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # held for one small write
+                yield
+        finally:
+            os.close(lock)
 
     def _keep_malformed(self, bodies: Sequence[str]) -> None:
         path = self._path.with_name("malformed.jsonl")

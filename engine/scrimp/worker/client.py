@@ -64,6 +64,7 @@ class Worker:
     _reported_at_s: float = float("-inf")
     _core_began_s: float = 0.0  # CPU time of this process when the batch in hand began
     _before: Any = None
+    _reporting: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def join(  # noqa: PLR0913 - keyword-only, each one independent and optional
@@ -90,7 +91,7 @@ class Worker:
         """Take part as `group/job`, or as the launcher said where these are left out.
 
         `notices` gives what the cloud said last of the machine; without it, and with `SCRIMP_IMDS` set (`1`, or the
-        address), the instance metadata are looked at every 5 s, or every `SCRIMP_IMDS_EVERY_S`. A worker whose machine
+        address), the instance metadata are looked at every 4 s, or every `SCRIMP_IMDS_EVERY_S`. A worker whose machine
         is taken drains by itself. `state` gives what a checkpoint saves (JSON); with it the worker saves whenever it is asked to, paused too, and
         on leaving. `memory_limit` is in bytes, `device` what batches run on, such as "cpu", `precision` how, such as "fp16". Raises `ValueError` for names that cannot be, and `Unavailable` if the
         folder cannot be written: a job that could not be controlled should not start as if it could.
@@ -115,7 +116,8 @@ class Worker:
         elif os.environ.get(IMDS):
             asked = os.environ[IMDS]
             imds = Imds(asked if asked.startswith("http") else IMDS_URL, now)
-            worker._watch = ImdsWatch(imds, float(os.environ.get(IMDS_EVERY_S, EVERY_S)))
+            every_s = float(os.environ.get(IMDS_EVERY_S, EVERY_S))
+            worker._watch = ImdsWatch(imds, every_s, worker._pass_on)
             worker.notices = worker._watch.latest
         if channel is not None:
             worker._control = channel.found(named)
@@ -271,12 +273,21 @@ class Worker:
             latency_p95_s=p95_s,
             waiting=self._waiting,
             stint=self.meter.stint,
-            notice=self._notice,
+            notice=self.notices() or self._notice,
             traits=self.traits,
         )
         self._reported_at_s = now_s
-        with suppress(OSError):
+        with self._reporting, suppress(OSError):
             self.channel.write_report(self.job, report)
+
+    def _pass_on(self, notice: CloudNotice) -> None:
+        """From the watch's thread, for the batch in hand may be long: the last report again, with the notice."""
+        if self.channel is None:
+            return
+        with self._reporting, suppress(OSError):
+            last = self.channel.report(self.job)
+            if last is not None and last.run_state is not RunState.STOPPED:
+                self.channel.write_report(self.job, replace(last, notice=notice))
 
     def _maybe_report(self, run_state: RunState, *, at_once: bool = False) -> None:
         elapsed_s = self.now() - self._reported_at_s

@@ -19,7 +19,7 @@ from typing import Any, Self
 from scrimp.api import CloudNotice, Unavailable
 
 URL = "http://169.254.169.254"
-EVERY_S = 5.0
+EVERY_S = 4.0  # AWS advises 5; what follows needs time, too
 TIMEOUT_S = 1.0
 TOKEN_S = 21600
 ACTION, REBALANCE, INSTANCE = "spot/instance-action", "events/recommendations/rebalance", "instance-id"
@@ -91,11 +91,20 @@ class Imds:
 
 
 class ImdsWatch:
-    """Looks every few seconds in a thread. `latest` is the last notice; a machine without the service has none."""
+    """Looks every few seconds in a thread. `latest` is the last notice; a machine without the service has none.
 
-    def __init__(self, imds: Imds | None = None, every_s: float = EVERY_S) -> None:
+    `told` hears of each new one at once, in that thread.
+    """
+
+    def __init__(
+        self,
+        imds: Imds | None = None,
+        every_s: float = EVERY_S,
+        told: Callable[[CloudNotice], None] = lambda _notice: None,
+    ) -> None:
         self._imds = imds or Imds()
         self._every_s = every_s
+        self._told = told
         self._stop = threading.Event()
         self._notice: CloudNotice | None = None
 
@@ -126,6 +135,7 @@ class ImdsWatch:
                 found = self._imds.look()
                 if found is not None and not _same(found, self._notice):
                     self._notice = found
+                    self._told(found)
             except Unavailable:
                 pass  # the notice is a hint; the queue, the lease and the heartbeat do without it
             self._stop.wait(self._every_s)

@@ -2,5 +2,6 @@
 
 from scrimp.collectors.aws.collector import AwsCollector
 from scrimp.collectors.aws.events import AwsEventsCollector
+from scrimp.collectors.aws.imds import ImdsCollector
 
-__all__ = ["AwsCollector", "AwsEventsCollector"]
+__all__ = ["AwsCollector", "AwsEventsCollector", "ImdsCollector"]

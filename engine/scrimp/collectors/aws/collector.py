@@ -24,6 +24,7 @@ from scrimp.aws import (
     Account,
     AwsSettings,
     NoticeBoard,
+    NoticeKind,
     OnDemandPrices,
     Operation,
     interruption_rates,
@@ -53,12 +54,13 @@ HOUR_S, DAY_S = 3600.0, 86400.0
 RETRY_S = 600.0  # a rationed question that failed is not asked again before
 SHARE = 0.45  # of the deadline, for what is asked first; what rests on it has the rest
 PARALLEL = 8
+REUSED = 0.5  # the share of its interval for which a look is good enough for ticks in between
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Look:
+class _Asked:
     """One look: what came, what did not, and why."""
 
     now_s: float
@@ -76,6 +78,22 @@ class _Look:
     def causes(self) -> dict[str, str]:
         """Why each part that failed did."""
         return {part: str(error) for part, error in self.errors.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look at `at_s` came to: the ids of `nodes`, and of those on spot, None where they could not be read."""
+
+    at_s: float
+    batches: tuple[KindBatch, ...]
+    failed: Mapping[str, str]
+    nodes: frozenset[str]
+    spot: tuple[str, ...] | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of it failed: what did is asked again at the next tick."""
+        return not self.failed
 
 
 class AwsCollector:
@@ -105,6 +123,7 @@ class AwsCollector:
         self._zone_ids: Kept[dict[str, str]] = Kept(DAY_S, 0.0)
         self._spent = {cost: Kept[float](DAY_S / 4, HOUR_S) for cost in self._costs}
         self._board = NoticeBoard(services.state_dir)
+        self._seen: _Seen | None = None
         self._state_dir = services.state_dir
 
     def _operations(self) -> tuple[Operation, ...]:
@@ -153,8 +172,23 @@ class AwsCollector:
         return (Checkup("credentials", Health.GOOD, f"{answer['Arn']} in {self.account.settings.region}"),)
 
     def collect(self, now_s: float, *, deadline_s: float) -> Collected:
-        """Read the account once. Raises the cause where neither instances nor groups could be read."""
-        look = _Look(now_s, deadline_s * 0.95)
+        """What the account is like, with the notices of now. Raises the cause where neither instances nor groups could be read.
+
+        A tick between two others, as notices wake the engine for, has the last look again, as old as it is: in a storm
+        AWS would be asked without end, and each rescue wait for its answers. One of an instance that was not there is new.
+        """
+        board = self._board.read()
+        seen = self._seen
+        noticed = {one.instance for one in board.notices if one.kind is not NoticeKind.GONE}
+        if seen is None or not (0.0 < now_s - seen.at_s < self.interval_s * REUSED and noticed <= seen.nodes):
+            seen = self._look(now_s, deadline_s)
+        self._seen = seen if seen.whole else None
+        told = () if seen.spot is None else (notice_batch(board, now_s, seen.spot),)
+        return Collected([*seen.batches, *told], seen.failed)
+
+    def _look(self, now_s: float, deadline_s: float) -> _Seen:
+        """Read the account once."""
+        look = _Asked(now_s, deadline_s * 0.95)
         first_s = look.deadline_s * SHARE
         with ThreadPoolExecutor(PARALLEL) as pool:
 
@@ -182,7 +216,13 @@ class AwsCollector:
         batches, failed = self._laid(look, every, members, market)
         batches += self._cost_batches(costs, look, failed)
         more, causes = self._measured(look, every, members)
-        return Collected([*batches, *more], failed | causes)
+        return _Seen(
+            now_s,
+            (*batches, *more),
+            failed | causes,
+            frozenset(one.id for one in members),
+            None if "instances" in look.errors else tuple(one.id for one in members if one.spot),
+        )
 
     def _all(self, operation: Operation, deadline_s: float, **arguments: Any) -> list[dict[str, Any]]:
         return list(self.account.pages(operation, deadline_s=deadline_s, **arguments))
@@ -217,7 +257,7 @@ class AwsCollector:
         return self._spent[cost].get(now_s, lambda: spent(self.account, cost, now_s, deadline_s=deadline_s))
 
     def _market(
-        self, look: _Look, members: Sequence[Node], scores: Mapping[str, int], zone_ids: Mapping[str, str]
+        self, look: _Asked, members: Sequence[Node], scores: Mapping[str, int], zone_ids: Mapping[str, str]
     ) -> Market:
         """Prices of the watched types, and of those that run."""
         left_s = look.deadline_s * (1 - SHARE) / 2
@@ -237,13 +277,13 @@ class AwsCollector:
             lives, look.errors["lives"] = {}, error
         return Market(spot, listed, self._rates, scores, zone_ids, lives)
 
-    def _raise_if_all_failed(self, look: _Look) -> None:
+    def _raise_if_all_failed(self, look: _Asked) -> None:
         """Where neither instances nor groups answered, the account is out of reach: all is unknown, by one cause."""
         if "instances" in look.errors and "groups" in look.errors:
             raise look.errors["instances"]
 
     def _laid(
-        self, look: _Look, groups: Sequence[Group], members: Sequence[Node], market: Market
+        self, look: _Asked, groups: Sequence[Group], members: Sequence[Node], market: Market
     ) -> tuple[list[KindBatch], dict[str, str]]:
         def price(node: Node) -> float | None:
             return market.price(node.instance_type, node.zone, spot=node.spot) if node.counts else 0.0
@@ -269,16 +309,13 @@ class AwsCollector:
             group_batch(groups, known, price, now_s),
             market_batch(shown, now_s),
         ]
-        if known is not None:
-            spot = [one.id for one in members if one.spot]
-            batches.append(notice_batch(self._board.read(), now_s, spot))
         return batches, failed
 
     def _watches(self, instance_type: str, zone: str) -> bool:
         return instance_type in self._types and (not self._zones or zone in self._zones)
 
     def _cost_batches(
-        self, costs: Sequence[float | None], look: _Look, failed: dict[str, str]
+        self, costs: Sequence[float | None], look: _Asked, failed: dict[str, str]
     ) -> list[KindBatch]:
         batches = []
         for at, (cost, amount) in enumerate(zip(self._costs, costs, strict=True)):
@@ -288,7 +325,7 @@ class AwsCollector:
         return batches
 
     def _measured(
-        self, look: _Look, groups: Sequence[Group], members: Sequence[Node]
+        self, look: _Asked, groups: Sequence[Group], members: Sequence[Node]
     ) -> tuple[list[KindBatch], dict[str, str]]:
         """The metrics, of the rows that were found."""
         if not self._metrics:

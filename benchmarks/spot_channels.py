@@ -1,0 +1,431 @@
+"""The ways of notices on AWS, in wall time, with real parts: from the queue or the metadata to a worker that takes no more.
+
+A server answers for AWS (moto over HTTP, with the layer of `tests/aws/server.py`), in a process of its own. The engine is the
+daemon with the collectors `aws`, `aws_events` and `imds`, the provider `aws` with a fleet of its own, and the shipped policy
+`rescue_on_notice`. The workers (`scrimp.worker.Worker`, in a process of their own) take work from the fleet's queue in batches of
+`BATCH_S`, and look at their metadata as often as workers do (`scrimp.worker.imds.EVERY_S`).
+
+- queue: an event as EventBridge forms it is put on the SQS queue -> long poll -> board -> wake -> tick -> `rescue` -> control
+  document -> the worker reads it, and says so.
+- metadata: the metadata of the instance say that it is taken -> the worker drains by itself, and reports -> `imds` -> the same.
+
+What is measured: from the sending until the worker's `control()` says that it should leave, and from there until a replacement is
+asked for at AWS (the call of CreateFleet begins). How long AWS takes itself is not in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from bench import Arguments, Bar, Table, at_most
+from scrimp.config import Config, Section
+from scrimp.daemon import Alarm, Daemon, compose
+from scrimp.store import open_store
+from scrimp.worker import open_queue
+from scrimp_actions.spot import State
+from scrimp_actions.spot.aws.provider import AwsProvider
+from scrimp_actions.spot.cloud import Cloud, Launched, LaunchRequest
+from scrimp_actions.spot.hands import MEMBER_TAG, FleetHands
+
+ROOT = Path(__file__).resolve().parents[1]
+REGION = "us-east-1"
+BATCH_S = 0.2
+COUNT, ROUNDS = 8, 15
+"""So many notices by each channel in a round; a full run has so many rounds, each on the replacements of the one before."""
+
+OVER_S = 5.0
+"""The notices of a round are spread over more than one of the workers' looks."""
+
+NEEDED_S = 18.0
+"""A quick run with less time left does without."""
+
+UP_S, TOLD_S = 120.0, 30.0
+WARNING = "EC2 Spot Instance Interruption Warning"
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+SERVER = """
+import logging, sys, threading
+from tests.aws.server import AwsServer, serving
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+with serving(AwsServer()) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+WORKERS = f"""
+import json, os, sys, threading, time
+from pathlib import Path
+from scrimp.api import RunState
+from scrimp.worker import SqliteQueue, Worker
+
+root, db, turn = Path(sys.argv[1]), sys.argv[2], threading.Lock()
+
+def work(instance, url):
+    with turn:
+        os.environ["SCRIMP_IMDS"] = url
+        joined = Worker.join(group="audio", job=instance, root=root)
+    with joined as worker:
+        queue = SqliteQueue(db)
+        while worker.control().run_state is RunState.RUNNING:
+            leases = queue.take(worker.job, time.time(), leases=1, items=1, lease_s=300.0)
+            time.sleep({BATCH_S})
+            queue.commit([(one, worker.job) for one in leases], time.time())
+            worker.batch_done(len(leases), {BATCH_S})
+        print(json.dumps([instance, time.time()]), flush=True)
+
+for line in sys.stdin:
+    threading.Thread(target=work, args=json.loads(line), daemon=True).start()
+"""
+
+
+def missing() -> str:
+    """What is not installed; empty where all is."""
+    try:
+        import boto3  # noqa: F401, PLC0415 - an extra
+        import moto  # noqa: F401, PLC0415 - of the development group
+    except ImportError as error:
+        return f"{error.name} is not installed"
+    return "" if (ROOT / "tests" / "aws" / "server.py").exists() else "the tests are not there"
+
+
+class Metadata:
+    """IMDSv2 for many instances, each under a path of its own."""
+
+    def __init__(self) -> None:
+        self.taken: dict[str, str] = {}
+        taken = self.taken
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                self.answer(200, "token")
+
+            def do_GET(self) -> None:
+                _, instance, _, _, *path = self.path.split("/")
+                found = {"instance-id": instance, "spot/instance-action": taken.get(instance)}.get(
+                    "/".join(path)
+                )
+                self.answer(404 if found is None else 200, found or "")
+
+            def answer(self, status: int, text: str) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Answer until the end."""
+        thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+        thread.start()
+        yield
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@contextmanager
+def process(code: str, *args: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python of its own, which ends when nobody writes to it any more."""
+    environment = {**os.environ, **KEYS, "PYTHONPATH": str(ROOT), "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
+    line = [sys.executable, "-c", code, *args]
+    with subprocess.Popen(
+        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+    ) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+@dataclass(slots=True)
+class Recorder:
+    """The cloud, with the moment at which each member's launch was begun."""
+
+    cloud: Cloud
+    asked_s: dict[str, float] = field(default_factory=dict)
+
+    def launch(self, request: LaunchRequest, *, deadline_s: float) -> Launched:
+        """See `Cloud.launch`."""
+        self.asked_s.setdefault(request.tags[MEMBER_TAG], time.time())
+        return self.cloud.launch(request, deadline_s=deadline_s)
+
+    def __getattr__(self, name: str) -> Any:
+        """All else as it is."""
+        return getattr(self.cloud, name)
+
+
+@dataclass(slots=True)
+class Site:
+    """The engine, its workers, and who is noticed."""
+
+    provider: AwsProvider
+    recorder: Recorder
+    workers: subprocess.Popen[str]
+    metadata: Metadata
+    told_s: dict[str, float] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)
+
+    def fresh(self) -> list[str]:
+        """Instances of members that run and have no worker yet."""
+        found = self.provider.fleets.manager.members("audio")
+        running = [one.member.instance for one in found if one.member.state is State.RUNNING]
+        return [instance for instance in running if instance not in self.joined]
+
+    def listen(self) -> None:
+        """Take in what the workers say when they stop, in a thread."""
+        assert self.workers.stdout is not None
+        for line in self.workers.stdout:
+            instance, at_s = json.loads(line)
+            self.told_s.setdefault(instance, at_s)
+
+    def join(self, instances: Sequence[str]) -> None:
+        """A worker on each."""
+        assert self.workers.stdin is not None
+        for instance in instances:
+            self.workers.stdin.write(json.dumps([instance, f"{self.metadata.url}/{instance}"]) + "\n")
+        self.workers.stdin.flush()
+        self.joined |= set(instances)
+
+    def at_work(self, instances: Sequence[str]) -> bool:
+        """Whether all of them have a worker."""
+        channel = self.provider.fleets.services.channel
+        return channel is not None and {f"audio/{one}" for one in instances} <= set(channel.jobs())
+
+    def asked_s(self, member: str) -> float | None:
+        """When the replacement of a member was asked for."""
+        entry = self.provider.fleets.manager.runner.entries.get(member)
+        return None if entry is None else self.recorder.asked_s.get(entry.successor)
+
+
+def until(done: Callable[[], bool], limit_s: float) -> bool:
+    """Wait; whether it came true."""
+    end_s = time.monotonic() + limit_s
+    while not done():
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def configured(url: str, queue_url: str, folder: Path, size: int) -> Config:
+    """What `scrimp.yaml` would say."""
+    aws = {"region": REGION, "endpoint_url": url}
+    pools = [f"g5.xlarge:{REGION}{zone}" for zone in "ab"]
+    group = {"template": "audio", "pools": pools, "size": size, "purchase_option": "spot"}
+    provider = {**aws, "groups": {"audio": group}, "queue": "audio", "look_s": 2.0, "plan_s": 2.0}
+    return Config(
+        policies=ROOT / "policies" / "spot.scrimp",
+        store=folder / ".scrimp",
+        interval_s=30.0,
+        providers=(Section("aws", "aws", provider),),
+        collectors=(
+            Section("aws", "aws", {**aws, "groups": {"audio": {}}}),
+            Section("aws_events", "aws_events", {**aws, "queue_url": queue_url, "self_test": False}),
+            Section("imds", "imds", {}),
+        ),
+    )
+
+
+@contextmanager
+def engine(config: Config) -> Iterator[tuple[AwsProvider, Recorder]]:
+    """The daemon, in a thread; with its provider, whose launches are recorded."""
+    parts = compose(config, time.time, time.sleep)
+    provider = next(one for one in parts.providers if isinstance(one, AwsProvider))
+    hands = provider.fleets.manager.runner.hands
+    assert isinstance(hands, FleetHands)
+    recorder = Recorder(hands.cloud)
+    hands.cloud = recorder  # type: ignore[assignment] - it is one by `__getattr__`
+    alarm = Alarm()
+    store = open_store(config.store, time.time)
+    daemon = Daemon(parts, store, alarm)
+    daemon.start()
+    thread = threading.Thread(target=daemon.run, daemon=True)
+    thread.start()
+    try:
+        yield provider, recorder
+    finally:
+        alarm.stop()
+        thread.join(60.0)
+        daemon.close()
+        store.close()
+
+
+def warning(instance: str, at_s: float) -> str:
+    """The event, as EventBridge forms it: its time has whole seconds."""
+    event = {
+        "version": "0",
+        "id": f"0-{instance}",
+        "detail-type": WARNING,
+        "source": "aws.ec2",
+        "account": "123456789012",
+        "time": f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "region": REGION,
+        "resources": [f"arn:aws:ec2:{REGION}:123456789012:instance/{instance}"],
+        "detail": {"instance-id": instance, "instance-action": "terminate"},
+    }
+    return json.dumps(event)
+
+
+def action(at_s: float) -> str:
+    """What the metadata say."""
+    return json.dumps(
+        {"action": "terminate", "time": f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Seconds by channel: until no more work is taken, and from there until the replacement was asked for."""
+
+    stop_s: Mapping[str, Sequence[float]]
+    ask_s: Mapping[str, Sequence[float]]
+
+
+def notify(site: Site, sqs: Any, queue_url: str, instances: Sequence[str], rng: Random) -> Ways:
+    """A notice for each at a random moment, by the channels in turns; and what followed from them."""
+    members = {one: site.provider.fleets.manager.runner.known(one) for one in instances}
+    due = sorted((rng.uniform(0.0, OVER_S), at % 2, one) for at, one in enumerate(instances))
+    sent_s: dict[str, float] = {}
+    began_s = time.time()
+    for offset_s, by_metadata, instance in due:
+        time.sleep(max(0.0, began_s + offset_s - time.time()))
+        sent_s[instance] = now_s = time.time()
+        if by_metadata:
+            site.metadata.taken[instance] = action(now_s + 120.0)
+        else:
+            sqs.send_message(QueueUrl=queue_url, MessageBody=warning(instance, now_s))
+    asked_s: dict[str, float] = {}
+
+    def answered() -> bool:
+        for instance, entry in members.items():
+            found = None if entry is None else site.asked_s(entry.name)
+            if found is not None:
+                asked_s.setdefault(instance, found)
+        return len(asked_s) == len(instances) and all(one in site.told_s for one in instances)
+
+    until(answered, TOLD_S)
+    named = {
+        "queue": [one for _, way, one in due if not way],
+        "metadata": [one for _, way, one in due if way],
+    }
+    stop_s = {
+        way: [site.told_s.get(one, np.inf) - sent_s[one] for one in some] for way, some in named.items()
+    }
+    ask_s = {
+        way: [asked_s.get(one, np.inf) - site.told_s.get(one, np.inf) for one in some]
+        for way, some in named.items()
+    }
+    return Ways(stop_s, ask_s)
+
+
+def together(rounds: Sequence[Ways]) -> Ways:
+    """All rounds as one."""
+
+    def joined(parts: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
+        return {way: [value for part in parts for value in part[way]] for way in parts[0]}
+
+    return Ways(joined([one.stop_s for one in rounds]), joined([one.ask_s for one in rounds]))
+
+
+@contextmanager
+def aws_server() -> Iterator[subprocess.Popen[str] | None]:
+    """What answers for AWS, started ahead, for it takes some seconds; None where it is not installed."""
+    if missing():
+        yield None
+        return
+    with process(SERVER) as started:
+        yield started
+
+
+def ways(server: subprocess.Popen[str], folder: Path, rounds: int, seed: int) -> Ways:
+    """All of it: engine, workers, notices."""
+    import boto3  # noqa: PLC0415 - an extra
+
+    with ExitStack() as stack:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        ec2, sqs = (boto3.client(name, endpoint_url=url, region_name=REGION) for name in ("ec2", "sqs"))
+        data = {"ImageId": "ami-12c6146b", "InstanceType": "g5.xlarge"}
+        ec2.create_launch_template(LaunchTemplateName="audio", LaunchTemplateData=data)
+        queue_url = str(sqs.create_queue(QueueName="notices")["QueueUrl"])
+        config = configured(url, queue_url, folder, 2 * COUNT)
+        open_queue(config.store / "queues", "audio", 100_000_000).close()
+        metadata = Metadata()
+        stack.enter_context(metadata.serving())
+        workers = stack.enter_context(
+            process(WORKERS, str(config.store / "workers"), str(config.store / "queues" / "audio.db"))
+        )
+        provider, recorder = stack.enter_context(engine(config))
+        site = Site(provider, recorder, workers, metadata)
+        threading.Thread(target=site.listen, daemon=True).start()
+        rng, found = Random(seed), []
+        for _ in range(rounds):
+            if not until(lambda: len(site.fresh()) >= 2 * COUNT, UP_S):
+                raise TimeoutError("the fleet did not come up")
+            instances = site.fresh()
+            site.join(instances)
+            until(partial(site.at_work, instances), UP_S)
+            found.append(notify(site, sqs, queue_url, instances, rng))
+        return together(found)
+
+
+def measure_channels(
+    given: Arguments, server: subprocess.Popen[str] | None
+) -> tuple[list[Bar], list[Table], list[str]]:
+    """The bars of both channels; left out where AWS cannot be played, or there is no time for it."""
+    cause = missing() or ("no time" if given.left_s() < NEEDED_S else "")
+    if cause or server is None:
+        return [], [], [f"notices by the channels of AWS: {cause}"]
+    kept = {name: os.environ.get(name) for name in KEYS}
+    os.environ.update(KEYS)
+    try:
+        with tempfile.TemporaryDirectory(prefix="scrimp-channels-", ignore_cleanup_errors=True) as folder:
+            found = ways(server, Path(folder), 1 if given.quick else ROUNDS, given.seed)
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    bars, rows = [], []
+    for way, stop_s in found.stop_s.items():
+        # A metadata worker stops by itself: a replacement asked for before that is asked for at once.
+        ask_s = np.maximum(found.ask_s[way], 0.0)
+        bars.append(
+            at_most(f"notice by {way}: no more work, p99", float(np.percentile(stop_s, 99)), 6.0, "s")
+        )
+        bars.append(
+            at_most(
+                f"notice by {way}: replacement asked for after that, p99",
+                float(np.percentile(ask_s, 99)),
+                2.0,
+                "s",
+            )
+        )
+        figures = [float(np.percentile(of, q)) for of in (stop_s, ask_s) for q in (50, 99)]
+        rows.append((way, float(len(stop_s)), *figures))
+    columns = ("channel of AWS", "notices", "stop p50", "stop p99", "ask p50", "ask p99")
+    return bars, [Table("from the notice on AWS's channels, wall seconds", columns, rows)], []
