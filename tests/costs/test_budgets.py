@@ -9,6 +9,7 @@ import pytest
 from scrimp.costs import BillShares, split_costs
 from scrimp.costs.budgets import AlertRules, Budget, budget_alerts, budget_status, spend_series
 from scrimp.costs.forecast import ForecastRules, hourly
+from scrimp.costs.pace import PaceRules, new_height
 from scrimp.model.costs import PriceBook
 from scrimp.model.money import Money
 from scrimp.model.usage import GPU, UsageRow, usage_table
@@ -125,3 +126,45 @@ def test_a_budget_of_nothing_is_used_up_by_anything():
     found = status([10.0] * 40, limit=0.0)
     assert found.used == float("inf")
     assert "actual 100%" in rules_of(budget_alerts(found, ALERTS, frozenset())[0])
+
+
+def test_a_new_height_of_spending_pages_long_before_a_forecast_is_sure():
+    """Four days at 1.4 times what eight weeks cost, with a budget of 1.1 months: day 16 is soon enough."""
+    rng = np.random.default_rng(1)
+    before = 10 * np.exp(rng.normal(0, 0.05, 59 + 12))
+    start = [*before, *(14.0 for _ in range(4))]
+    now = status(start, limit=10 * 31 * 1.1)  # ends on 16 March
+    assert now.period.label == "2026-03"
+    assert now.at_height.amount == pytest.approx(now.spent.amount + 14.0 * 15)
+    assert "new height" in rules_of(budget_alerts(now, ALERTS, frozenset())[0])
+    calm = status([*before, *(10.0 for _ in range(4))], limit=10 * 31 * 1.1)
+    assert calm.at_height is None
+
+
+def test_a_height_pages_once_though_it_is_new_for_a_few_days_only():
+    days = [*[10.0] * 71, *[15.0] * 17]
+    fired, seen, heights = frozenset(), [], []
+    for end in range(72, len(days) + 1):
+        now = status(days[:end], limit=340.0)
+        new, fired = budget_alerts(now, ALERTS, fired)
+        seen += [rule for rule in rules_of(new) if rule == "new height"]
+        heights.append(now.at_height is not None)
+    assert seen == ["new height"]
+    assert any(heights)
+    assert not heights[-1]
+
+
+@pytest.mark.parametrize(("unit", "known"), [("month", True), ("day", False), ("week", False)])
+def test_a_period_of_few_days_is_not_judged_by_some_of_them(unit, known):
+    series = hourly(START, np.repeat([10.0] * 45 + [20.0] * 4, 24) * HOUR, "USD")
+    found = budget_status(Budget("audio", Money(280, "USD"), unit), series, RULES)
+    assert (found.at_height is not None) == known
+
+
+def test_three_weeks_before_the_last_days_are_needed_for_a_height():
+    for days, known in ((24, False), (25, True)):
+        series = hourly(START, np.repeat([10.0] * (days - 4) + [20.0] * 4, 24) * HOUR, "USD")
+        assert (new_height(series, PaceRules()) is not None) == known
+    gap = hourly(START, np.repeat([10.0] * 26 + [20.0] * 4, 24) * HOUR, "USD")
+    gap.amounts_micro[-1] = np.nan
+    assert new_height(gap, PaceRules()) is None

@@ -36,7 +36,7 @@ def test_peaks_that_never_met_may_share_a_device_only_if_they_could_meet_and_fit
     """Day and night work fits while it stays apart; shifted by half a day it would not, and that is asked too."""
     day, night = np.tile([1.0, 0.0], 50), np.tile([0.0, 1.0], 50)
     memory, duty = np.stack((day, night)) * 60, np.stack((day, night)) * 0.7
-    trusting = replace(RULES, shifts=1)
+    trusting = replace(RULES, shifts=1, usual=0.0)
     assert pack_by_series(memory, duty, 80.0, trusting).devices == ((0, 1),)
     assert len(pack_by_series(memory, duty, 80.0, RULES).devices) == 2
     assert len(pack_by_series(np.stack((day, day)) * 60, duty, 80.0, trusting).devices) == 2
@@ -54,3 +54,16 @@ def test_minutes_over_the_device_are_counted_by_device():
     memory = np.array([[50.0, 50, 10, 10], [50, 10, 10, 10]])
     found = pack_by_series(memory * 0, memory * 0, 80.0, RULES)
     assert crowded(found, memory, memory * 0, 80.0) == pytest.approx(1 / 4)
+
+
+def test_any_one_job_may_reach_what_its_peers_reached():
+    """Three quiet jobs would fit together, but not if one of them did what most of the pool did at some time."""
+    quiet, busy = np.full((3, 40), 24.0), np.full((8, 40), 24.0)
+    busy[np.arange(8), np.arange(8)] = 42.0
+    memory = np.concatenate((quiet, busy))
+    found = pack_by_series(memory, memory * 0, 80.0, RULES)
+    assert max(len(device) for device in found.devices) == 2
+    alone = pack_by_series(quiet, quiet * 0, 80.0, RULES)
+    assert alone.devices == ((0, 1, 2),)
+    blind = pack_by_series(memory, memory * 0, 80.0, replace(RULES, reach=0.0))
+    assert max(len(device) for device in blind.devices) == 3

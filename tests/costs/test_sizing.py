@@ -1,12 +1,14 @@
 """Sizes: bounds that hold as often as they say, and the admission that there is not enough to go by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from scrimp.costs.sizing import MIB, SizeRules, _rank, after_oom, block_peaks, size_for
+from scrimp.costs.sizing import MIB, Peers, SizeRules, _rank, after_oom, block_peaks, size_for
 
 RULES = SizeRules(margin=0.0)
 WEEK = RULES.cycle_s
@@ -50,11 +52,50 @@ def test_a_size_bounds_the_quantile_as_often_as_it_says(seed):
 
 
 def test_peers_lend_what_a_short_history_lacks():
-    peers = np.concatenate((np.full(70, 10.0), np.full(930, 20.0)))
-    found = size_for(np.full(70, 10.0), WEEK, RULES, peers)
+    peers = Peers([np.full(70, 10.0)] * 8 + [np.full(70, 20.0)] * 2)
+    found = size_for(np.full(70, 10.0), WEEK, replace(RULES, hold=0.9), peers)
     sure = 1 - 0.99**70
     assert found.value == pytest.approx(sure * 10 + (1 - sure) * 20)
+    found = size_for(np.full(70, 10.0), WEEK, replace(RULES, hold=0.7), peers)
+    assert found.value == pytest.approx(10.0)
     assert size_for(np.full(70, 10.0), WEEK, RULES).value == 10.0
+
+
+def test_what_followed_on_a_like_start_counts_more_than_what_followed_on_others():
+    """Starters at 10 stay there, starters at 30 rise to 60: a young job is held against those that began as it did."""
+    calm, wild = np.full(40, 10.0), np.concatenate((np.full(20, 30.0), np.full(20, 60.0)))
+    peers = Peers([calm] * 5 + [wild] * 5)
+    assert peers.bound(np.full(4, 10.0), 4, RULES) == 10.0
+    assert peers.bound(np.full(4, 30.0), 4, RULES) == 60.0
+    assert peers.bound(np.full(4, 60.0), 4, RULES) == 60.0
+
+
+def test_the_longer_a_size_is_to_hold_the_larger_it_is():
+    rng = np.random.default_rng(5)
+    peers = Peers([1 + rng.pareto(3, 72) for _ in range(20)])
+    own = np.full(6, 1.1)
+    sizes = [size_for(own, 3600, RULES, peers, ahead_s=hours * 3600).value for hours in (0.2, 1, 4, 12)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 1.3 * sizes[0]
+    assert size_for(own, 3600, RULES, peers).value == size_for(own, 3600, RULES, peers, ahead_s=3600).value
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6))
+def test_peers_hold_for_the_share_that_they_are_asked_for(seed):
+    """Of jobs that are alike, as many as `hold` says stay within what their peers' first half shows, over their second."""
+    rng = np.random.default_rng(seed)
+    peaks = 1 + rng.pareto(3, (200, 60))
+    peers = Peers(list(peaks[:, :30]))
+    bound = peers.bound(peaks[0, :30], 30, replace(RULES, hold=0.8))
+    assert 0.68 <= np.mean(peaks[:, 30:].max(axis=1) <= bound) <= 0.92
+
+
+@pytest.mark.parametrize("lengths", [(3,), (1, 1), (2, 5, 40)])
+def test_peers_of_any_length_are_of_use(lengths):
+    peers = Peers([np.full(length, 7.0) for length in lengths])
+    assert peers.bound(np.full(3, 7.0), 30, RULES) == 7.0
+    assert size_for(np.zeros(2), 1200, RULES, peers).value >= 0
 
 
 def test_a_size_is_one_that_can_be_bought():

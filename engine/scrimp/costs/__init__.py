@@ -38,6 +38,7 @@ from scrimp.costs.forecast import (
     judge,
 )
 from scrimp.costs.groups import PERIOD, group_costs, merge_groups, select
+from scrimp.costs.pace import PaceRules, new_height
 from scrimp.costs.periods import PERIOD_UNITS, PeriodUnit, calendar_period, calendar_periods
 from scrimp.costs.prices import FitRules, Machine, fit_prices
 from scrimp.costs.repack import (
@@ -50,7 +51,7 @@ from scrimp.costs.repack import (
 )
 from scrimp.costs.rounding import known_amounts, sums
 from scrimp.costs.savings import Realised, SavingEntry, TargetHour, realised
-from scrimp.costs.sizing import MIB, Size, SizeRules, after_oom, block_peaks, size_for
+from scrimp.costs.sizing import MIB, Peers, Size, SizeRules, after_oom, block_peaks, size_for
 from scrimp.costs.split import BillShares, device_shares, split_costs
 from scrimp.costs.units import UnitCost, unit_cost_change, unit_costs
 
@@ -74,8 +75,10 @@ __all__ = [
     "LevelRules",
     "Machine",
     "Marks",
+    "PaceRules",
     "PackJob",
     "PackNode",
+    "Peers",
     "PeriodUnit",
     "Realised",
     "SavingEntry",
@@ -108,6 +111,7 @@ __all__ = [
     "judge",
     "known_amounts",
     "merge_groups",
+    "new_height",
     "pack_by_series",
     "price_proposals",
     "realised",

@@ -8,6 +8,7 @@ import numpy as np
 
 from scrimp.costs.forecast import DAY_S, Forecast, ForecastRules, SpendSeries, backtest, forecast
 from scrimp.costs.groups import select
+from scrimp.costs.pace import PaceRules, new_height
 from scrimp.costs.periods import PeriodUnit, calendar_period
 from scrimp.model.costs import CostTable
 from scrimp.model.money import Money
@@ -31,8 +32,9 @@ class BudgetStatus:
     """Where a budget stands at `at_s`.
 
     `spent` and `used` are of the period so far; `total` is the forecast of the whole period, and `ahead` that of its rest.
-    `burn` is, by window in seconds, the pace of spending in units of the pace that would just use the limit up. `measured`
-    is false where the amounts are estimates: a hard stop must not stand on those.
+    `at_height` is what the period comes to at the pace of its last days, where that is a new height of spending, and `None`
+    where it is not. `burn` is, by window in seconds, the pace of spending in units of the pace that would just use the limit
+    up. `measured` is false where the amounts are estimates: a hard stop must not stand on those.
     """
 
     budget: Budget
@@ -45,6 +47,7 @@ class BudgetStatus:
     total: Money
     high: Money
     ahead: Forecast
+    at_height: Money | None
     burn: Mapping[int, float]
     days_left: float
     measured: bool
@@ -71,6 +74,7 @@ def budget_status(
     series: SpendSeries,
     rules: ForecastRules,
     *,
+    pace: PaceRules | None = None,
     windows_s: tuple[int, ...] = (3600, 21_600),
     measured: bool = True,
 ) -> BudgetStatus:
@@ -100,10 +104,32 @@ def budget_status(
         for window in windows_s
     }
     used = spent / limit if limit > 0 else float("inf") if spent > 0 else 0.0
+    height = _at_height(series, period, left_s, pace or PaceRules())
     least, low, total, high = (so_far + part for part in (ahead.least, ahead.low, ahead.mid, ahead.high))
     return BudgetStatus(
-        budget, period, at_s, so_far, used, least, low, total, high, ahead, burn, left_s / DAY_S, measured
+        budget,
+        period,
+        at_s,
+        so_far,
+        used,
+        least,
+        low,
+        total,
+        high,
+        ahead,
+        None if height is None else so_far + height,
+        burn,
+        left_s / DAY_S,
+        measured,
     )
+
+
+def _at_height(series: SpendSeries, period: Period, left_s: int, rules: PaceRules) -> Money | None:
+    """What the rest of a period comes to at a new height of spending."""
+    if period.end_s - period.start_s < rules.periods * rules.days * DAY_S:
+        return None
+    per_day = new_height(series, rules)
+    return None if per_day is None else Money(per_day * left_s / DAY_S / MICRO, series.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +137,13 @@ class AlertRules:
     """What is worth an alert. Shares are of the limit, `burn` is in units of the planned pace, `unit_cost` a relative rise.
 
     The forecast pages when even its lower bound passes `forecast_page`, and is noted when its middle passes
-    `forecast_note`. An alert is armed again once its value is `rearm` below its mark.
+    `forecast_note`; a new height of spending pages when it would pass `height_page`. An alert is armed again once its value is `rearm` below its mark.
     """
 
     actual: tuple[tuple[float, Severity], ...] = ((0.5, "info"), (0.8, "warning"), (1.0, "critical"))
     forecast_page: float = 1.0
     forecast_note: float = 1.0
+    height_page: float = 1.0
     burn: float = 3.0
     unit_cost: float = 0.15
     rearm: float = 0.05
@@ -175,6 +202,8 @@ def _values(
         ("forecast note", "info", middle, rules.forecast_note),
         ("burn rate", "critical", status.burn_rate, rules.burn),
     ]
+    if status.at_height is not None and limit > 0:  # while there is none, what was fired stays fired
+        found.append(("new height", "critical", status.at_height.amount / limit, rules.height_page))
     if unit_cost_change is not None:
         found.append(("unit cost", "warning", unit_cost_change, rules.unit_cost))
     return found

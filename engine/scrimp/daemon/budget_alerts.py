@@ -123,6 +123,7 @@ def rules_of(settings: BudgetSettings) -> AlertRules:
         tuple(zip(marks, severities, strict=True)),
         forecast_page=settings.forecast,
         forecast_note=settings.forecast,
+        height_page=settings.forecast,
         burn=settings.burn,
         unit_cost=settings.unit_cost,
         rearm=settings.rearm,
@@ -137,6 +138,7 @@ def message(status: BudgetStatus, one: BudgetAlert, found: Sequence[Cause]) -> s
         "burn rate": f"spending {one.value:.1f} times as fast as planned",
         "forecast page": f"even the low forecast is {one.value:.0%} of the limit",
         "forecast note": f"the forecast is {one.value:.0%} of the limit",
+        "new height": f"at the pace of the last days, higher than ever before, it comes to {one.value:.0%} of the limit",
         "unit cost": f"the cost per item rose by {one.value:.0%}",
     }.get(one.rule, f"passed {one.mark:.0%}")
     why = "; ".join(cause_text(cause) for cause in found)

@@ -32,7 +32,7 @@ from scrimp.model.money import Money
 from scrimp.model.usage import MICRO, Period
 from scrimp.reports import chosen, groups_of
 
-FIELDS = ("limit", "spent", "used", "forecast", "forecast_low", "burn_rate", "days_left")
+FIELDS = ("limit", "spent", "used", "forecast", "forecast_low", "forecast_height", "burn_rate", "days_left")
 HOUR_S = 3600
 BACK_S = 150 * 86_400  # of spend, for forecasts and their coverage
 CLOSED_S = 600.0  # after its end an hour is rolled up for certain
@@ -158,6 +158,7 @@ def _with_open_hour(found: BudgetStatus, spent: float, now_s: float, *, new: boo
         low=_most(found.low, so_far),
         total=_most(found.total, so_far),
         high=_most(found.high, so_far),
+        at_height=None if new or found.at_height is None else _most(found.at_height, so_far),
         days_left=max(period.end_s - now_s, 0.0) / 86_400,
     )
 
@@ -190,6 +191,7 @@ class BudgetCollector:
             "used": [_known(one.used) for one in found],
             "forecast": [one.total.amount for one in found],
             "forecast_low": [one.least.amount for one in found],
+            "forecast_height": [None if one.at_height is None else one.at_height.amount for one in found],
             "burn_rate": [_known(one.burn_rate) for one in found],
             "days_left": [one.days_left for one in found],
         }
