@@ -70,6 +70,13 @@ def test_what_followed_on_a_like_start_counts_more_than_what_followed_on_others(
     assert peers.bound(np.full(4, 60.0), 4, RULES) == 60.0
 
 
+def test_peers_never_talk_a_size_below_what_is_reached_all_the_time():
+    peers = Peers([np.full(40, 10.0)] * 9)
+    assert size_for(np.full(40, 30.0), 24_000, RULES, peers).value == 30.0
+    once = np.append(np.full(39, 10.0), 30.0)
+    assert 10.0 < size_for(once, 24_000, RULES, peers).value < 30.0
+
+
 def test_the_longer_a_size_is_to_hold_the_larger_it_is():
     rng = np.random.default_rng(5)
     peers = Peers([1 + rng.pareto(3, 72) for _ in range(20)])

@@ -19,7 +19,7 @@ class LevelRules:
 
     allowance: float = 1.5
     clip: float = 3.0
-    threshold: float = 6.0
+    threshold: float = 10.0
     days_min: int = 5
     days_learn: int = 14
     days_max: int = 56
