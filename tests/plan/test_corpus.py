@@ -26,6 +26,26 @@ def _policy(text: str) -> str:
     return f"scrimp 1\npolicy p {{\n{mode}{text}}}\n"
 
 
+def _whole(case: dict[str, Any]) -> dict[str, Any]:
+    """A case in full: one of `conditions` has a policy for each, which acts where it is true."""
+    if "conditions" not in case:
+        return case
+    kind, series = case["kind"], case.get("series")
+    policies = [
+        f'policy c{at} {{ mode enforce target {kind} when {one} do recommend(message = "") }}'
+        for at, one in enumerate(case["conditions"])
+    ]
+    said = {True: "act", "unknown": "unknown"}
+    return {
+        "policy": "\n".join(["scrimp 1", case.get("head", ""), *policies, ""]),
+        "world": {kind: [{"name": "a", **case["row"]}], **case.get("world", {})},
+        "series": {f"{kind}/a": series} if series else {},
+        "expect": {
+            f"c{at} a": said[one] for at, one in enumerate(case["conditions"].values()) if one in said
+        },
+    }
+
+
 def _snapshot(case: dict[str, Any]) -> dict[str, Any]:
     """The snapshot of a case; `repeat` rows are named by number."""
     kinds = {
@@ -75,6 +95,7 @@ def test_decides_what_the_corpus_says(
     case: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every decision of the plan, and no other."""
+    case = _whole(case)
     code, out, err = _plan(case, tmp_path, monkeypatch, capsys)
     if "errors" in case:
         assert (code, re.findall(r"error\[(SCR\d+)\]", err)) == (2, case["errors"])
