@@ -23,6 +23,7 @@ from scrimp.store import (
     LedgerUnusable,
     NotAwaiting,
     StoreBusy,
+    StoreError,
     StoreSettings,
     StoreTooNew,
     open_store,
@@ -303,3 +304,47 @@ def test_the_log_replays_to_the_same_ledger(steps: list[tuple[str, int]]) -> Non
         with store:
             assert replay(read_records(store.log)) == store.load_ledger()
             assert store.verify().bad is None
+
+
+def as_reader(state: Path, look: Callable[[], None]) -> int:
+    """The exit code of a process that may read the folder and write nothing: 0 if `look` raises nothing."""
+    for path in (state, *state.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            look()
+        except BaseException:  # noqa: BLE001 - whatever it is, the parent is told
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize("engine_runs", [False, True])
+def test_who_may_only_read_reads_the_newest(engine_runs: bool) -> None:
+    """An auditor has no business to be able to change what he audits; beside an engine SQLite has a log of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        state = Path(name) / "state"
+        Path(name).chmod(0o755)
+
+        def look() -> None:
+            with visit_store(state, clock) as visit:
+                assert visit.load_ledger().pause is not None
+                assert visit.verify().records == len(list(read_records(visit.log))) == 7
+                with pytest.raises(StoreError):
+                    visit.resume("eve")
+
+        with open_store(state, clock) as store:
+            for number in range(6):
+                store.record([Entry("alert", values={"number": number})])
+            store.pause("ann", "")
+            if engine_runs:
+                assert as_reader(state, look) == 0
+        if not engine_runs:
+            assert as_reader(state, look) == 0
+        for path in (state, *state.rglob("*")):
+            path.chmod(0o755)

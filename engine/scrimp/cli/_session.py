@@ -11,7 +11,7 @@ from msgspec import Struct
 from scrimp.cli._app import ExitCode
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import show
-from scrimp.config import Config, FilesUsed
+from scrimp.config import Config, FilesUsed, unused_params
 from scrimp.diagnostics import Diagnostic, has_errors
 from scrimp.model.catalogue import Catalogue
 
@@ -39,6 +39,8 @@ def open_session(paths: Sequence[Path], currency: str | None = None) -> Session:
     if loaded.policy_set is None:
         show(loaded.diagnostics)
         raise click.exceptions.Exit(ExitCode.WRONG)
+    if not paths:
+        show(unused_params(config, loaded.policy_set.checked.params))
     return Session(config, loaded.policy_set.catalogue, loaded.policy_set)
 
 

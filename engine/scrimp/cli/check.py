@@ -16,7 +16,7 @@ from scrimp.cli._app import ExitCode
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import coloured, plural, width
 from scrimp.cli._session import exit_code
-from scrimp.config import FilesUsed
+from scrimp.config import FilesUsed, unused_params
 from scrimp.diagnostics import Diagnostic, Severity, has_errors, render_json, render_text
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def command(
     )
     policies = read.checked.policies if read.checked else ()
     costly = (one for policy in policies for one in costly_clauses(policy, config.interval_s, max_samples))
-    found = (*read.diagnostics, *costly)
+    unused = unused_params(config, read.checked.params) if read.checked and not paths else ()
+    found = (*read.diagnostics, *costly, *unused)
     spent = [cost for policy in policies for cost in clause_costs(policy, config.interval_s)]
     if any(one.code == "SCR405" for one in found) and not read.sources:
         click.echo(render_text(found, colour=coloured(sys.stderr), width=width()), err=True)

@@ -2,14 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from scrimp.config.settings import BudgetSettings, Config, Keep, Secret, Section, Webhook, defaults
-from scrimp.diagnostics import Diagnostic, Source, Span, did_you_mean
+from scrimp.diagnostics import Diagnostic, Severity, Source, Span, did_you_mean
 from scrimp.model.decision import Mode
 from scrimp.model.quantities import duration_s, quantity
 from scrimp.model.types import BYTES
@@ -64,6 +64,29 @@ def parse_config(
     if missing:
         return None, tuple(missing)
     return _typed(value, folder, Path(source.path)), ()
+
+
+def unused_params(config: Config, known: Collection[str]) -> tuple[Diagnostic, ...]:
+    """Warnings of parameters that the file sets and no policy has: as a rule a name with a slip in it."""
+    unused = [name for name in config.params if name not in known]
+    if not unused or config.path is None:
+        return ()
+    from scrimp.config.document import read_yaml  # noqa: PLC0415 - only where there is a file, for a fast start
+
+    source = Source(str(config.path), config.path.read_text("utf-8"))
+    placed, _ = read_yaml(source)
+    keys: Mapping[Any, Span] = {} if placed is None else placed.keys
+    return tuple(
+        Diagnostic(
+            "SCR402",
+            f"no policy has a parameter `{name}`",
+            source,
+            keys.get(("params", name)),
+            severity=Severity.WARNING,
+            hint=f"did you mean `{near}`?" if (near := did_you_mean(name, known)) else "leave it out",
+        )
+        for name in unused
+    )
 
 
 def _validate(

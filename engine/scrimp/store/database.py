@@ -1,6 +1,7 @@
 """The ledger in SQLite: tables, slices of a ledger in and out. Knows nothing of the log but the end of its chain."""
 
 import json
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -49,26 +51,42 @@ SCHEMA_VERSION = len(_SCRIPTS)
 
 
 class Database:
-    """One connection. All methods raise `LedgerUnusable` where SQLite fails."""
+    """One connection. All methods raise `LedgerUnusable` where SQLite fails.
+
+    Who may not write the file may read it: an auditor has no business to be able to change what he audits.
+    """
 
     def __init__(self, path: Path, wait_s: float) -> None:
+        readable = path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
         with guarded():
-            self._link = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
-            self._link.execute("PRAGMA journal_mode=WAL")
-            self._link.execute("PRAGMA synchronous=FULL")
-            with self.transaction():
-                version = self._link.execute("PRAGMA user_version").fetchone()[0]
-                if version > SCHEMA_VERSION:
-                    raise StoreTooNew(
-                        f"the state folder has schema {version}, this scrimp knows {SCHEMA_VERSION}"
-                    )
-                for script in _SCRIPTS[version:]:
-                    for statement in script.split(";"):
-                        self._link.execute(statement)
-                if version < SCHEMA_VERSION:
-                    self._link.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            self._link = sqlite3.connect(
+                _read_only(path) if readable else path,
+                timeout=wait_s,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=readable,
+            )
+            if not readable:
+                self._link.execute("PRAGMA journal_mode=WAL")
+                self._link.execute("PRAGMA synchronous=FULL")
+            version = self._version()
+            if version < SCHEMA_VERSION:
+                with self.transaction():
+                    self._bring_forward(self._version())
         self._intents: dict[str, Intent] = {}
         self._saved: dict[HoldKey, tuple[bytes, bytes, bytes]] = {}
+
+    def _version(self) -> int:
+        version = int(self._link.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA_VERSION:
+            raise StoreTooNew(f"the state folder has schema {version}, this scrimp knows {SCHEMA_VERSION}")
+        return version
+
+    def _bring_forward(self, version: int) -> None:
+        for script in _SCRIPTS[version:]:
+            for statement in script.split(";"):
+                self._link.execute(statement)
+        self._link.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Give the connection back."""
@@ -322,6 +340,12 @@ def guarded() -> Iterator[None]:
                 "another program holds the ledger `scrimp.db` locked, and did not let go"
             ) from error
         raise LedgerUnusable(f"the ledger cannot be used: {error}") from error
+
+
+def _read_only(path: Path) -> str:
+    """SQLite's name for a file that cannot be written. Without a log of its own beside it, nobody writes it now."""
+    still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return f"file:{quote(str(path.resolve()))}?mode=ro{still}"
 
 
 def _key(key: HoldKey) -> tuple[str, str, str]:

@@ -139,9 +139,7 @@ class Log:
             seq, prev = record["seq"], record["hash"]
         if seq < known.seq:
             last = self.files()[-1].name if self.files() else ""
-            return Verification(
-                seq, Bad(last, 0, seq + 1, f"records {seq + 1} to {known.seq} are missing at the end")
-            )
+            return Verification(seq, Bad(last, 0, seq + 1, _missing(seq + 1, known.seq)))
         return Verification(seq)
 
     def _put_aside(self, path: Path, position: int, torn: bytes) -> None:
@@ -156,6 +154,11 @@ class Log:
             file.flush()
             os.fsync(file.fileno())
         sync_folder(self.folder)
+
+
+def _missing(first: int, last: int) -> str:
+    what = f"record {first} is" if first == last else f"records {first} to {last} are"
+    return f"{what} missing at the end"
 
 
 def sync_folder(folder: Path) -> None:
