@@ -101,8 +101,19 @@ _ALL = (
                 plus="on_demand_price",
                 minus="spot_price",
                 discount="spot_discount",
+                age="spot_price_age",
             ),
-            "*": Assign("purchase_option", "spot"),
+            "node": Assign(
+                "purchase_option", "spot", plus="price_per_hour", minus="spot_price", age="spot_price_age"
+            ),
+            "node_group": Assign(
+                "purchase_option",
+                "spot",
+                plus="price_per_hour",
+                minus="spot_price",
+                times_field="size",
+                age="spot_price_age",
+            ),
         },
     ),
     ActionSpec(
@@ -121,7 +132,14 @@ _ALL = (
                 minus="on_demand_price",
                 discount="spot_discount",
             ),
-            "*": Assign("purchase_option", "on_demand"),
+            "node": Assign("purchase_option", "on_demand", plus="price_per_hour", minus="on_demand_price"),
+            "node_group": Assign(
+                "purchase_option",
+                "on_demand",
+                plus="price_per_hour",
+                minus="on_demand_price",
+                times_field="size",
+            ),
         },
     ),
     _resize_batch(

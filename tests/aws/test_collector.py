@@ -298,6 +298,31 @@ def test_interruption_bands_of_a_user(aws: AwsServer, tmp_path: Path, clock: Man
     assert found[f"g5.xlarge:{REGION}b"]["interruption_rate"] == pytest.approx(0.225)
 
 
+def test_what_a_group_and_a_node_would_cost_elsewhere(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    """The lowest price of what a group may launch, in its zones; what it saves to move there is in plans by that."""
+    now_s = clock.now()
+    aws.world.prices = [
+        ("m5.large", f"{REGION}a", 0.05, now_s - 600),
+        ("c5.large", f"{REGION}a", 0.04, now_s - 7200),
+        ("c5.large", f"{REGION}b", 0.01, now_s - 60),
+    ]
+    aws.world.products = {"m5.large": 0.096, "c5.large": 0.085}
+    auto_scaling_group(aws, "web", 0, on_demand_share=100)
+    (node,) = run(aws, 1, kind="m5.large", scrimp__member="audio-0.1")
+    (odd,) = run(aws, 1, kind="mac1.metal", scrimp__member="audio-1.1")
+    found = look(collector(aws, tmp_path, clock), clock)
+    groups, nodes = rows(found, "node_group"), rows(found, "node")
+    assert (groups["web"]["on_demand_price"], groups["web"]["spot_price"]) == (0.085, 0.04), "of its own zone"
+    assert groups["web"]["spot_price_age"] == pytest.approx(7200, abs=1)
+    assert (groups["audio"]["on_demand_price"], groups["audio"]["spot_price"]) == (None, 0.05), (
+        "of one of its types the price on demand is unknown"
+    )
+    assert (nodes[node]["on_demand_price"], nodes[node]["spot_price"]) == (0.096, 0.05)
+    assert (nodes[odd]["on_demand_price"], nodes[odd]["spot_price"]) == (None, None)
+
+
 def test_ticks_in_between_have_the_last_look_with_the_notices_of_now(
     aws: AwsServer, tmp_path: Path, clock: ManualClock
 ) -> None:

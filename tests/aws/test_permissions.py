@@ -134,6 +134,7 @@ def settle(provider: AwsProvider, done: Callable[[], bool], what: str) -> None:
 def carry_out(provider: AwsProvider, action: PlannedAction, key: str) -> None:
     """The whole way of an action, as the engine goes it."""
     assert provider.plan(action)
+    provider.figures(action)
     live = provider.revalidate(action, deadline_s=20)
     assert not isinstance(live, Refusal), live
     provider.apply(live, key=key, deadline_s=60)

@@ -120,8 +120,10 @@ def more(target: str, count: float) -> PlannedAction:
     return act("request_capacity", f"node_group/{target}", {"count": count}, {}, {})
 
 
-def fleet(server: AwsServer, size: int) -> None:
-    config = {"LaunchTemplateSpecification": {"LaunchTemplateName": "audio", "Version": "1"}}
+def fleet(server: AwsServer, size: int, *, kind: str = "") -> None:
+    config: dict[str, Any] = {"LaunchTemplateSpecification": {"LaunchTemplateName": "audio", "Version": "1"}}
+    if kind:
+        config["Overrides"] = [{"InstanceType": kind}]
     server.client("ec2").create_fleet(
         Type="maintain",
         LaunchTemplateConfigs=[config],
@@ -225,7 +227,48 @@ def test_a_plan_shows_pool_price_age_and_bound(aws: AwsServer, room: Room) -> No
     figures = room.provider.figures(switch("spot"))
     assert (figures["pool"], figures["price_per_hour"]) == (B, 0.4)
     assert figures["price_age_s"] == pytest.approx(3 * 3600, abs=120)
+
+
+@pytest.mark.parametrize("target", ["audio", "web", "night"])
+def test_a_move_of_every_kind_of_group_shows_what_it_rests_on(
+    aws: AwsServer, room: Room, target: str
+) -> None:
+    """Pool, price and its age, expected lifetime, saving, break-even; there, and on the way back."""
+    auto_scaling_group(aws, "web", 2, kind="g5.xlarge")
+    fleet(aws, 2, kind="g5.xlarge")
+    room.grown(1)
+    figures = room.provider.figures(switch("spot", target))
+    assert (figures["pool"], figures["currency"]) == (A if target == "web" else B, "USD"), (
+        "web is in one zone"
+    )
+    price, hours = (0.5, 2) if target == "web" else (0.4, 3)
+    assert figures["price_per_hour"] == price
+    assert figures["price_age_s"] == pytest.approx(hours * 3600, abs=120)
+    assert figures["saving_per_hour"] == pytest.approx(1.0 - price)
+    assert figures["expected_life_s"] == pytest.approx(644 * 3600, rel=0.01), "by the band of the type"
+    assert figures["break_even_s"] > 0
+    line = room.provider.plan(switch("spot", target))
+    for part in (
+        f"at ${price:.2f}/h (for {hours}.0 h now)",
+        "expected to last 644",
+        f"saves ${1 - price:.2f}/h a member",
+    ):
+        assert part in line
+    assert "breaks even after" in line
+    back = room.provider.figures(switch("on_demand", target))
+    assert (back["pool"], back["price_per_hour"]) == ("g5.xlarge on demand", 1.0)
+    assert back["saving_per_hour"] == pytest.approx(price - 1.0)
+    assert (back["expected_life_s"], back["break_even_s"]) == (None, None)
+    assert f"costs ${1 - price:.2f}/h a member more" in room.provider.plan(switch("on_demand", target))
+
+
+def test_a_move_without_prices_says_so(aws: AwsServer, room: Room) -> None:
+    auto_scaling_group(aws, "web", 1, kind="g5.xlarge")
+    aws.world.prices = []
     assert room.provider.figures(switch("spot", "web")) == {}
+    assert "no price is known" in room.provider.plan(switch("spot", "web"))
+    aws.world.allowed = frozenset({"autoscaling:DescribeAutoScalingGroups"})
+    assert "is not allowed" in room.provider.plan(switch("spot", "web"))
 
 
 def joined(room: Room, instance: str) -> str:
@@ -353,6 +396,18 @@ def test_a_fleet_of_aws_keeps_its_share_of_spot(aws: AwsServer, room: Room) -> N
     target = found["TargetCapacitySpecification"]
     wanted = {"TotalTargetCapacity": 2, "SpotTargetCapacity": 2, "OnDemandTargetCapacity": 0}
     assert {name: target[name] for name in wanted} == wanted
+
+
+def test_a_fleet_that_was_deleted_is_not_the_one_that_took_its_place(aws: AwsServer, room: Room) -> None:
+    """AWS describes it for two days more, under the same name."""
+    fleet(aws, 4)
+    (old,) = (one["FleetId"] for one in aws.client("ec2").describe_fleets()["Fleets"])
+    aws.client("ec2").delete_fleets(FleetIds=[old], TerminateInstances=True)
+    assert isinstance(room.provider.revalidate(sized(4, 2, "night"), deadline_s=5), Refusal)
+    fleet(aws, 3)
+    live = room.provider.revalidate(sized(3, 2, "night"), deadline_s=5)
+    assert isinstance(live, PlannedAction)
+    assert live.before == {"size": 3}
 
 
 def test_examining_finds_groups_that_are_not_there(aws: AwsServer, room: Room) -> None:

@@ -25,13 +25,14 @@ def open_book(services: Services, name: str) -> MemberBook:
     return MemberBook(path)
 
 
+def machine_from(raw: Mapping[str, Any]) -> Machine:
+    """What a member does, as a section has it."""
+    speeds = {str(kind): float(speed) for kind, speed in raw.get("units_per_s", {}).items()}
+    return Machine(speeds, float(raw.get("startup_s", 60.0)), float(raw.get("redone_s", 30.0)))
+
+
 def fleet_from(name: str, raw: Mapping[str, Any]) -> FleetSpec:
     """A fleet as `scrimp.yaml` has it. Raises `KeyError` for what is missing, `ValueError` for what cannot be."""
-    machine = Machine(
-        {str(kind): float(speed) for kind, speed in raw.get("units_per_s", {}).items()},
-        float(raw.get("startup_s", 60.0)),
-        float(raw.get("redone_s", 30.0)),
-    )
     floats = ("most_share", "leave_s", "needed_s")
     given: dict[str, Any] = {key: float(raw[key]) for key in floats if key in raw}
     counts = ("min_size", "max_size", "least_pools", "at_once", "moves_per_day")
@@ -40,7 +41,7 @@ def fleet_from(name: str, raw: Mapping[str, Any]) -> FleetSpec:
         name,
         tuple(str(pool) for pool in raw["pools"]),
         int(raw["size"]),
-        machine,
+        machine_from(raw),
         Purchase(raw.get("purchase_option", Purchase.ON_DEMAND.value)),
         str(raw.get("template", "")),
         **given,

@@ -61,9 +61,9 @@ class FleetProvider:
             members = f"move {self._wrong(spec, Purchase.SPOT)} of {wish.size} members to spot"
             return f"{members}: {move.text()}" if move else f"{members}; no price is known yet"
         if action.action == "switch_to_on_demand":
-            move = self._move(spec, wish)
-            price = f", costs {move.saving_per_hour}/h a member more" if move else ""
-            return f"move {self._wrong(spec, Purchase.ON_DEMAND)} of {wish.size} members to on demand{price}"
+            back = self._back(spec, wish)
+            members = f"move {self._wrong(spec, Purchase.ON_DEMAND)} of {wish.size} members to on demand"
+            return f"{members}: {back.text()}" if back else f"{members}; no price is known yet"
         return f"come from {wish.size} to {_turned(action, wish, 0.0).size} members"
 
     def figures(self, action: PlannedAction) -> Mapping[str, Value]:
@@ -77,6 +77,8 @@ class FleetProvider:
             spec, wish = self._fleet(action)
             wish = _turned(action, wish, self.services.now())
         move = self._move(spec, wish)
+        if action.action == "switch_to_on_demand":
+            move = self._back(spec, wish)
         return {} if move is None else move.figures()
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:  # noqa: ARG002 - asks what is known
@@ -141,6 +143,11 @@ class FleetProvider:
             names, {}, wish.size, now_s, least_pools=spec.least_pools, most_share=spec.most_share
         )
         return pools.move(ranked[0], now_s) if ranked else None
+
+    def _back(self, spec: FleetSpec, wish: Wish) -> Move | None:
+        """The figures of on demand against the pool that is best now."""
+        move = self._move(spec, wish)
+        return None if move is None else self.manager.pools.back(move.pool)
 
     def _wrong(self, spec: FleetSpec, purchase: Purchase) -> int:
         return sum(

@@ -51,6 +51,9 @@ class Move:
 
     def text(self) -> str:
         """One line for people."""
+        if self.saving_per_hour.amount < 0 and math.isinf(self.expected_life_s):
+            more = Money(-self.saving_per_hour.amount, self.saving_per_hour.currency)
+            return f"{self.pool} at {self.price_per_hour}/h, not taken back, costs {more}/h a member more"
         age = "of unknown age" if self.price_age_s is None else f"for {span(self.price_age_s)} now"
         even = "never" if math.isinf(self.break_even_s) else f"after {span(self.break_even_s)}"
         return (
@@ -65,7 +68,7 @@ class Move:
             "price_per_hour": round(self.price_per_hour.amount, 6),
             "currency": self.price_per_hour.currency,
             "price_age_s": self.price_age_s,
-            "expected_life_s": round(self.expected_life_s, 1),
+            "expected_life_s": None if math.isinf(self.expected_life_s) else round(self.expected_life_s, 1),
             "saving_per_hour": round(self.saving_per_hour.amount, 6),
             "break_even_s": None if math.isinf(self.break_even_s) else round(self.break_even_s, 1),
         }
@@ -201,6 +204,24 @@ class PoolBook:
             Money(price.on_demand.amount - price.spot.amount, price.spot.currency),
             break_even_s(now, then),
         )
+
+    def back(self, pool: str) -> Move | None:
+        """The figures of a move out of this pool to on demand, which is not taken back and does not pay for itself."""
+        price = self._prices.get(pool)
+        if price is None or price.on_demand is None or price.spot is None:
+            return None
+        return Move(
+            f"{split_pool(pool)[0]} on demand",
+            price.on_demand,
+            None,
+            math.inf,
+            Money(price.spot.amount - price.on_demand.amount, price.spot.currency),
+            math.inf,
+        )
+
+    def know(self, lives: Mapping[str, Lives]) -> None:
+        """Take over what others saw of the lives of instances, by pool; out of which none is to be had, it is left alone."""
+        self._machines |= lives
 
     def state(self) -> dict[str, Any]:
         """What has to outlive a restart, as JSON values."""

@@ -22,16 +22,16 @@ MARKET = (
 )
 NODE = (
     *("group", "instance_type", "zone", "purchase_option", "state", "age", "price_per_hour"),
-    *("interruption_notice", "time_to_interruption"),
+    *("interruption_notice", "time_to_interruption", "on_demand_price", "spot_price", "spot_price_age"),
 )
 GROUP = (
     *("size", "min_size", "max_size", "instance_type", "purchase_option", "price_per_hour", "cost_rate"),
-    "queue_depth",
+    *("queue_depth", "on_demand_price", "spot_price", "spot_price_age"),
 )
 JOB = (
     *("group", "node", "operation", "state", "critical", "checkpointable", "batch_size", "items_per_second"),
     *("progress", "time_to_deadline", "purchase_option", "instance_type", "zone", "price_per_hour"),
-    *("on_demand_price", "spot_price", "spot_discount", "cost_rate"),
+    *("on_demand_price", "spot_price", "spot_price_age", "spot_discount", "cost_rate"),
 )
 
 
@@ -95,6 +95,7 @@ class TraceCollector:
             "price_per_hour": self.world.price(made.pool, made.purchase),
             "interruption_notice": taken_s is not None,
             "time_to_interruption": None if taken_s is None else taken_s - now_s,
+            **self._offer(self.world.settings.pools, now_s),
         }
 
     def _group(self, alive: Sequence[Instance], now_s: float) -> dict[str, Value]:
@@ -111,6 +112,19 @@ class TraceCollector:
             "price_per_hour": rate / len(alive) if alive else None,
             "cost_rate": rate,
             "queue_depth": float(counts.waiting + counts.leased),
+            **self._offer(world.settings.pools, now_s),
+        }
+
+    def _offer(self, pools: Sequence[str], now_s: float) -> dict[str, Value]:
+        """The lowest spot price of these pools with its age, and the price on demand."""
+        offers = self.world.cloud.offers(pools, deadline_s=1.0)
+        price, since_s = min(
+            (one.spot.amount, one.at_s) for one in offers if one.spot and one.at_s is not None
+        )
+        return {
+            "on_demand_price": self.world.settings.on_demand_per_hour,
+            "spot_price": price,
+            "spot_price_age": max(now_s - since_s, 0.0),
         }
 
     def _jobs(self, alive: Mapping[str, Instance], now_s: float) -> list[tuple[str, dict[str, Value]]]:
@@ -143,8 +157,7 @@ class TraceCollector:
             "instance_type": world.settings.instance_type,
             "zone": world.zone(made.pool),
             "price_per_hour": price,
-            "on_demand_price": full,
-            "spot_price": spot,
+            **self._offer((made.pool,), now_s),
             "spot_discount": 1.0 - spot / full,
             "cost_rate": price,
         }

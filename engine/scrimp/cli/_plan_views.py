@@ -10,6 +10,7 @@ from scrimp.cli._screen import style
 from scrimp.model.decision import Decision, PlannedAction, Value, Verdict
 from scrimp.model.money import Money
 from scrimp.model.plan import Plan
+from scrimp.model.quantities import duration_text
 
 SHOWN = 20  # decisions of one verdict that people are shown, unless they ask for all
 _INDENT = 18
@@ -181,7 +182,17 @@ def _change(action: PlannedAction) -> str:
 def _saving(action: PlannedAction) -> str:
     if not action.after:
         return ""
-    return money(action.saving_per_hour) if action.saving_per_hour else "saving unknown"
+    if action.saving_per_hour is None:
+        return "saving unknown"
+    age_s = action.price_age_s
+    age = "" if age_s is None else f", at a price of {_ago(age_s)}"
+    return f"{money(action.saving_per_hour)}{age}"
+
+
+def _ago(age_s: float) -> str:
+    """`3h12m ago`, in whole minutes, for a price stands for long."""
+    minutes = round(age_s / 60.0)
+    return f"{duration_text(60.0 * minutes)} ago" if minutes else "now"
 
 
 def _shown(value: Value) -> str:

@@ -87,7 +87,8 @@ class Assign(Struct, frozen=True):
     is a text field with the arguments that it was found for. Where it is known and says something else, the act leaves `field`
     as it is and only puts its own arguments there. `field` may sum up many parts of the target: `open_field` is the number of
     those that are not as they should be, and where it is known, it says whether there is anything to do. The saving per hour is `plus` minus `minus` (fields of money per hour), times `times_field` where it is named;
-    `discount` names a field that gives it as a share of `plus` where `minus` is unknown.
+    `discount` names a field that gives it as a share of `plus` where `minus` is unknown, `age` one that says for how long the
+    price that is moved to has been in force.
     """
 
     field: str
@@ -99,6 +100,7 @@ class Assign(Struct, frozen=True):
     minus: str | None = None
     discount: str | None = None
     times_field: str | None = None
+    age: str | None = None
 
 
 class NoEffect(Struct, frozen=True):

@@ -46,7 +46,8 @@ class PlannedAction:
 
     `args` are the evaluated parameters in canonical units. `before` and `after` hold the field that is written
     (empty where nothing is). `saving_per_hour` is negative where the action costs; `None` where it is unknown.
-    `change` is the size of the change for ordering: |after - before| for numbers, else 1.
+    `price_age_s`: for how long the price that the saving rests on has been in force, where that is known. `change` is the
+    size of the change for ordering: |after - before| for numbers, else 1.
     """
 
     action: str
@@ -60,6 +61,7 @@ class PlannedAction:
     change: float = 0.0
     disruption: float = 1.0
     one_off_cost: Money | None = None
+    price_age_s: float | None = None
 
     def as_json(self) -> dict[str, object]:
         """The form in `plan --output json` and in the audit log."""
@@ -70,7 +72,7 @@ class PlannedAction:
             "before": _plain(self.before),
             "after": _plain(self.after),
             "saving_per_hour": self.saving_per_hour.as_json() if self.saving_per_hour else None,
-        }
+        } | ({} if self.price_age_s is None else {"price_age_s": self.price_age_s})
 
 
 def _plain(values: Mapping[str, Value]) -> dict[str, Value]:

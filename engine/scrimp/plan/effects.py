@@ -6,7 +6,7 @@ rounded up: the side that takes less away, whether the action shrinks or grows.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scrimp.evaluate import value_text
 from scrimp.model.catalogue import ActionSpec, Assign, Direction, NoEffect, Resize
@@ -143,16 +143,10 @@ def _assign(
         now, then = (
             ({**now, effect.open_field: parts}, {**then, effect.open_field: 0.0}) if parts else (then, then)
         )
-    return _planned(
-        spec,
-        target,
-        args,
-        now,
-        then,
-        None if saving is None else Money(saving, currency),
-        spec.direction,
-        change,
-    )
+    money = None if saving is None else Money(saving, currency)
+    planned = _planned(spec, target, args, now, then, money, spec.direction, change)
+    age_s = read(effect.age) if effect.age and money is not None else None
+    return replace(planned, price_age_s=age_s) if isinstance(age_s, float) else planned
 
 
 def _asked(spec: ActionSpec, args: Mapping[str, Value]) -> str:

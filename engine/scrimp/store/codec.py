@@ -25,6 +25,7 @@ def action_json(action: PlannedAction) -> Json:
         "change": action.change,
         "disruption": action.disruption,
         "one_off_cost": _money_json(action.one_off_cost),
+        "price_age_s": action.price_age_s,
     }
 
 
@@ -42,6 +43,7 @@ def action_from(found: Mapping[str, Any]) -> PlannedAction:
         change=found["change"],
         disruption=found["disruption"],
         one_off_cost=_money_from(found["one_off_cost"]),
+        price_age_s=found.get("price_age_s"),
     )
 
 

@@ -36,6 +36,14 @@ class Terms:
     max_price: Money | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The instance types and zones that a group may launch; without zones it is any."""
+
+    types: tuple[str, ...]
+    zones: tuple[str, ...] = ()
+
+
 class Group(Protocol):
     """One group. Every change sets a wanted state, so that it may be asked for again. Raises `OutsideError`."""
 
@@ -47,6 +55,9 @@ class Group(Protocol):
 
     def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:
         """Set the wanted purchase option. Gives a line on what follows."""
+
+    def places(self, *, deadline_s: float) -> Places | None:
+        """What it may launch; None where there is no such group."""
 
     def permissions(self, actions: Collection[str], why: str) -> Sequence[Permission]:
         """What these actions need."""

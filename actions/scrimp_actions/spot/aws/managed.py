@@ -8,8 +8,10 @@ from typing import Any
 
 from scrimp.api import Permission, Refused, TargetGone
 from scrimp.aws import Account, Operation, operations
-from scrimp_actions.spot.aws.groups import BUYING, MIXED, RESIZING, GroupState, Terms
+from scrimp_actions.spot.aws.groups import BUYING, MIXED, RESIZING, GroupState, Places, Terms
 from scrimp_actions.spot.cloud import Purchase, split_pool
+
+LIVING = ("submitted", "active", "modifying")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,18 @@ class ScalingGroup:
         return GroupState(
             int(found["DesiredCapacity"]), purchase, int(found["MinSize"]), int(found["MaxSize"])
         )
+
+    def places(self, *, deadline_s: float) -> Places | None:
+        """The types of its overrides, else of its launch template."""
+        found = self._found(deadline_s / 2)
+        if found is None:
+            return None
+        mixed = found.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+        types = [one["InstanceType"] for one in mixed.get("Overrides", ()) if "InstanceType" in one]
+        spec = mixed.get("LaunchTemplateSpecification") or found.get("LaunchTemplate")
+        if not types and spec:
+            types = _template_types(self.account, spec, deadline_s / 2)
+        return Places(tuple(dict.fromkeys(types)), tuple(found.get("AvailabilityZones", ())))
 
     def resize(self, size: int, *, deadline_s: float) -> None:
         """Set the desired capacity."""
@@ -105,7 +119,7 @@ class ScalingGroup:
             found += operations.SET_DESIRED.permissions(why, resources=arn)
         if set(actions) & set(BUYING):
             own, *launching = operations.UPDATE_GROUP.permissions(why)
-            found += [replace(own, resources=arn), *launching]
+            found += [replace(own, resources=arn), *launching, *_shown(why)]
         return found
 
 
@@ -119,7 +133,9 @@ class MaintainedFleet:
     def _found(self, deadline_s: float) -> Mapping[str, Any] | None:
         for one in self.account.pages(operations.DESCRIBE_FLEETS, deadline_s=deadline_s):
             named = [tag["Value"] for tag in one.get("Tags", ()) if tag["Key"] == "Name"]
-            if one.get("Type") == "maintain" and self.name in (one["FleetId"], *named):
+            # A deleted one is described for two days more, and may have the name of the one that took its place.
+            living = one.get("FleetState", "active") in LIVING
+            if living and one.get("Type") == "maintain" and self.name in (one["FleetId"], *named):
                 return dict(one)
         return None
 
@@ -131,6 +147,22 @@ class MaintainedFleet:
         total, spot = _targets(found)
         purchase = "spot" if spot == total else "on_demand" if spot == 0 else MIXED
         return GroupState(total, purchase)
+
+    def places(self, *, deadline_s: float) -> Places | None:
+        """The types and zones of its overrides."""
+        found = self._found(deadline_s / 2)
+        if found is None:
+            return None
+        configs = found.get("LaunchTemplateConfigs", ())
+        overrides = [one for config in configs for one in config.get("Overrides", ())]
+        types, zones = (
+            tuple(dict.fromkeys(one[key] for one in overrides if one.get(key)))
+            for key in ("InstanceType", "AvailabilityZone")
+        )
+        if not types and configs:
+            spec = configs[0]["LaunchTemplateSpecification"]
+            types = tuple(_template_types(self.account, spec, deadline_s / 2))
+        return Places(types, zones)
 
     def resize(self, size: int, *, deadline_s: float) -> None:
         """Set the target capacity; the share of spot stays."""
@@ -178,13 +210,33 @@ class MaintainedFleet:
         return (
             *operations.DESCRIBE_FLEETS.permissions(why),
             *operations.MODIFY_FLEET.permissions(why, resources=arn),
+            *(_shown(why) if set(actions) & set(BUYING) else ()),
         )
+
+
+def _shown(why: str) -> Sequence[Permission]:
+    """What plans show of a move needs prices, and the types that a template launches."""
+    asked = (operations.DESCRIBE_TEMPLATE_VERSIONS, operations.SPOT_PRICES, operations.GET_PRODUCTS)
+    return [
+        one for operation in asked for one in operation.permissions(f"{why}, prices in plans", optional=True)
+    ]
 
 
 def _by_id(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A launch template as AWS takes it: it says id and name, and takes one of them."""
     key = "LaunchTemplateId" if "LaunchTemplateId" in spec else "LaunchTemplateName"
     return {name: spec[name] for name in (key, "Version") if name in spec}
+
+
+def _template_types(account: Account, spec: Mapping[str, Any], deadline_s: float) -> list[str]:
+    """The instance type of a launch template."""
+    wanted = _by_id(spec)
+    version = wanted.pop("Version", "$Default")
+    versions = account.pages(
+        operations.DESCRIBE_TEMPLATE_VERSIONS, deadline_s=deadline_s, Versions=[version], **wanted
+    )
+    data = [one["LaunchTemplateData"] for one in versions]
+    return [one["InstanceType"] for one in data if "InstanceType" in one]
 
 
 def _targets(fleet: Mapping[str, Any]) -> tuple[int, int]:
@@ -198,5 +250,6 @@ def _targets(fleet: Mapping[str, Any]) -> tuple[int, int]:
 
 USED: tuple[Operation, ...] = (
     *(operations.DESCRIBE_GROUPS, operations.SET_DESIRED, operations.UPDATE_GROUP),
-    *(operations.DESCRIBE_FLEETS, operations.MODIFY_FLEET),
+    *(operations.DESCRIBE_FLEETS, operations.MODIFY_FLEET, operations.DESCRIBE_TEMPLATE_VERSIONS),
+    *(operations.SPOT_PRICES, operations.GET_PRODUCTS),
 )

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from scrimp.api import ActionResult, Money, PlannedAction, Probe, Reached, Refusal, TargetGone
+from scrimp.api import (
+    ActionResult,
+    Money,
+    OutsideError,
+    PlannedAction,
+    Probe,
+    Reached,
+    Refusal,
+    TargetGone,
+    Value,
+)
 from scrimp.aws import CURRENCY
 from scrimp_actions.keys import KeyStore
-from scrimp_actions.spot.aws.groups import Group, GroupState, Terms
-from scrimp_actions.spot.cloud import Purchase
+from scrimp_actions.spot.aws.figures import PRICE_DEADLINE_S, Moves
+from scrimp_actions.spot.aws.groups import Group, GroupState, Places, Terms
+from scrimp_actions.spot.cloud import Purchase, split_pool
+from scrimp_actions.spot.poolbook import Move
 
 DOWN = "scale_down"
 
@@ -125,11 +137,36 @@ class Purchases:
     group: Group
     name: str
     purchase: Purchase
+    moves: Moves
+    now: Callable[[], float]
 
     def plan(self, action: PlannedAction) -> str:
-        """One line: where to, and what bounds the price."""
+        """One line: where to, what it rests on, and what bounds the price."""
         bound = f"; {price_bound(terms(action))}" if self.purchase is Purchase.SPOT else ""
-        return f"move `{self.name}` to {self.purchase.value}{bound}"
+        try:
+            move = self._move(action)
+        except OutsideError as error:
+            return f"move `{self.name}` to {self.purchase.value}; no price is known: {error}{bound}"
+        figures = f": {move.text()}" if move else "; no price is known"
+        return f"move `{self.name}` to {self.purchase.value}{figures}{bound}"
+
+    def figures(self, action: PlannedAction) -> Mapping[str, Value]:
+        """What the line rests on. Raises `OutsideError`."""
+        move = self._move(action)
+        return {} if move is None else move.figures()
+
+    def _move(self, action: PlannedAction) -> Move | None:
+        """Of the pools that the action names, else of what the group launches."""
+        named = [split_pool(pool) for pool in terms(action).pools]
+        if named:
+            types = tuple(dict.fromkeys(kind for kind, _ in named))
+            found: Places | None = Places(types, tuple(dict.fromkeys(zone for _, zone in named if zone)))
+        else:
+            found = self.group.places(deadline_s=PRICE_DEADLINE_S)
+        if found is None or not found.types:
+            return None
+        to = self.moves.to_spot if self.purchase is Purchase.SPOT else self.moves.to_on_demand
+        return to(found.types, found.zones, self.now())
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
         """Refused where all members are bought so already."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from scrimp.api import (
@@ -25,16 +26,27 @@ from scrimp.api import (
     Unavailable,
     Value,
 )
-from scrimp.aws import Account, AwsSettings, LivesBook, NoticeBoard, NoticeKind, operations
+from scrimp.aws import (
+    Account,
+    AwsSettings,
+    LivesBook,
+    NoticeBoard,
+    NoticeKind,
+    OnDemandPrices,
+    interruption_rates,
+    operations,
+)
 from scrimp_actions.factory import Factory
 from scrimp_actions.keys import KeyStore
 from scrimp_actions.specs import SPECS
 from scrimp_actions.spot.aws import managed
+from scrimp_actions.spot.aws.figures import Moves
 from scrimp_actions.spot.aws.groups import BUYING, RESIZING, Group
 from scrimp_actions.spot.aws.managed import MaintainedFleet, ScalingGroup
 from scrimp_actions.spot.aws.managed_fleets import build as build_fleets
 from scrimp_actions.spot.aws.parts import Capacity, Purchases, Sizes, price_bound, terms
 from scrimp_actions.spot.cloud import Purchase
+from scrimp_actions.spot.fleet_config import machine_from
 from scrimp_actions.spot.fleet_provider import RESCUE, FleetProvider
 from scrimp_actions.spot.hands import ENGINE_TAG, FLEET_TAG
 
@@ -82,8 +94,11 @@ class AwsProvider:
         return f"{line}; {price_bound(terms(action))}" if action.action == "switch_to_spot" else line
 
     def figures(self, action: PlannedAction) -> Mapping[str, Value]:
-        """What a move of a fleet rests on; of what AWS manages there are none."""
-        return {} if (action.target, action.action) in self.parts else self.fleets.figures(action)
+        """What a move rests on: a pool, its price and age, how long it should last, what it saves, when it has paid."""
+        part = self.parts.get((action.target, action.action))
+        if part is None:
+            return self.fleets.figures(action)
+        return part.figures(action) if isinstance(part, Purchases) else {}
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
         """The action against what is there now, or a refusal."""
@@ -180,14 +195,25 @@ def build(config: Mapping[str, Any], services: Services) -> AwsProvider:
         one: ScalingGroup(one, account) for one in config.get("auto_scaling_groups", ())
     }
     groups |= {one: MaintainedFleet(one, account) for one in config.get("fleets", ())}
+    bands = config.get("interruption_bands")
+    moves = Moves(
+        account,
+        OnDemandPrices(account),
+        interruption_rates(account.settings.region, Path(bands) if bands else None),
+        machine_from(config),
+        services.state_dir,
+    )
     parts: dict[tuple[str, str], Part] = {}
     for group, one in groups.items():
         target = f"node_group/{group}"
         for action in ("scale_down", "scale_up"):
             parts[target, action] = Sizes(one, group)
         parts[target, "request_capacity"] = Capacity(one, group, keys)
-        parts[target, "switch_to_spot"] = Purchases(one, group, Purchase.SPOT)
-        parts[target, "switch_to_on_demand"] = Purchases(one, group, Purchase.ON_DEMAND)
+        for action, purchase in (
+            ("switch_to_spot", Purchase.SPOT),
+            ("switch_to_on_demand", Purchase.ON_DEMAND),
+        ):
+            parts[target, action] = Purchases(one, group, purchase, moves, services.now)
     # A fleet begins with `size` members, or with as few as it may have.
     own = {one: {"size": raw.get("min_size", 0), **raw} for one, raw in config.get("groups", {}).items()}
     fleets = build_fleets({**config, "name": name, "fleets": own}, services)

@@ -18,6 +18,7 @@ from scrimp.api import (
     OutsideError,
     Permission,
     Services,
+    Value,
 )
 from scrimp.aws import (
     CURRENCY,
@@ -210,9 +211,10 @@ class AwsCollector:
             scores = look.of("scores", scores_at, {})
             costs = [look.of(f"cost {at}", one, None) for at, one in enumerate(costs_at)]
         members = nodes(found, zone_ids, fleet_names)
-        market = self._market(look, members, scores, zone_ids)
-        self._raise_if_all_failed(look)
         every = [*groups, *fleets, *own_groups(members, self._groups, [*groups, *fleets])]
+        types = {*(one.instance_type for one in members), *(kind for one in every for kind in one.types)}
+        market = self._market(look, types, scores, zone_ids)
+        self._raise_if_all_failed(look)
         batches, failed = self._laid(look, every, members, market)
         batches += self._cost_batches(costs, look, failed)
         more, causes = self._measured(look, every, members)
@@ -257,17 +259,14 @@ class AwsCollector:
         return self._spent[cost].get(now_s, lambda: spent(self.account, cost, now_s, deadline_s=deadline_s))
 
     def _market(
-        self, look: _Asked, members: Sequence[Node], scores: Mapping[str, int], zone_ids: Mapping[str, str]
+        self, look: _Asked, running: Collection[str], scores: Mapping[str, int], zone_ids: Mapping[str, str]
     ) -> Market:
-        """Prices of the watched types, and of those that run."""
+        """Prices of the watched types, and of those that run or that groups may launch: where they could move to."""
         left_s = look.deadline_s * (1 - SHARE) / 2
-        spot_types = {*self._types, *(one.instance_type for one in members if one.spot)}
-        types = {*spot_types, *(one.instance_type for one in members)}
+        types = {*self._types, *running}
         with ThreadPoolExecutor(2) as pool:
             spot_at = pool.submit(
-                lambda: spot_prices(
-                    self.account, spot_types, look.now_s, product=self._product, deadline_s=left_s
-                )
+                lambda: spot_prices(self.account, types, look.now_s, product=self._product, deadline_s=left_s)
             )
             listed, _ = self._on_demand.of(types, look.now_s, deadline_s=left_s)  # the labels say from where
             spot = look.of("spot prices", spot_at, {})
@@ -288,6 +287,9 @@ class AwsCollector:
         def price(node: Node) -> float | None:
             return market.price(node.instance_type, node.zone, spot=node.spot) if node.counts else 0.0
 
+        def offer(types: Sequence[str], zones: Sequence[str]) -> Mapping[str, Value]:
+            return market.offer(types, zones, look.now_s)
+
         causes, now_s = look.causes(), look.now_s
         failed: dict[str, str] = {}
         known = None if "instances" in causes else members
@@ -305,8 +307,8 @@ class AwsCollector:
         watched = {key: one for key, one in market.spot.items() if self._watches(one.instance_type, one.zone)}
         shown = replace(market, spot=watched)
         batches = [
-            node_batch(members, price, now_s),
-            group_batch(groups, known, price, now_s),
+            node_batch(members, price, offer, now_s),
+            group_batch(groups, known, price, offer, now_s),
             market_batch(shown, now_s),
         ]
         return batches, failed

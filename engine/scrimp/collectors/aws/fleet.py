@@ -12,10 +12,15 @@ from typing import Any
 from scrimp.api import KindBatch, Value
 from scrimp.aws import MEMBER_TAG
 
-NODE_FIELDS = ("group", "instance_type", "zone", "purchase_option", "state", "age", "price_per_hour")
+OFFER_FIELDS = ("on_demand_price", "spot_price", "spot_price_age")
+NODE_FIELDS = (
+    *("group", "instance_type", "zone", "purchase_option", "state", "age", "price_per_hour"),
+    *OFFER_FIELDS,
+)
 GROUP_FIELDS = (
     *("size", "min_size", "max_size", "instance_type", "purchase_option"),
     *("price_per_hour", "cost_rate"),
+    *OFFER_FIELDS,
 )
 STATES = {
     "pending": "pending",
@@ -29,6 +34,8 @@ MIXED = "mixed"
 MEMBER = re.compile(r"(.+)-\d+\.\d+")  # fleet, slot and generation
 
 PriceOf = Callable[["Node"], float | None]
+OfferOf = Callable[[Sequence[str], Sequence[str]], Mapping[str, Value]]
+"""What one of these types would cost in one of these zones (none: in any): the fields of `OFFER_FIELDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,10 @@ def own_group(tags: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One node group. `size` of None: as many as there are members."""
+    """One node group. `size` of None: as many as there are members. `types` and `zones` are those that it may launch.
+
+    Without types it is what its members are, without zones it is any.
+    """
 
     name: str
     backing: str
@@ -68,6 +78,8 @@ class Group:
     max_size: int | None = None
     instance_type: str | None = None
     purchase_option: str | None = None
+    types: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
 
 
 def nodes(
@@ -117,6 +129,8 @@ def auto_scaling_groups(
                 int(one["MaxSize"]),
                 types[0] if len(types) == 1 else None,
                 _purchase(mixed.get("InstancesDistribution", {})) if mixed else "on_demand",
+                tuple(types),
+                tuple(one.get("AvailabilityZones", ())),
             )
         )
     return found
@@ -176,7 +190,13 @@ def ec2_fleets(described: list[dict[str, Any]]) -> tuple[list[Group], dict[str, 
         else:
             on_demand = total - spot
         option = MIXED if spot and on_demand else "spot" if spot else "on_demand"
-        found.append(Group(name, "fleet", total, purchase_option=option))
+        launched = [
+            override.get("InstanceType", "")
+            for config in one.get("LaunchTemplateConfigs", ())
+            for override in config.get("Overrides", ())
+        ]
+        types = tuple(dict.fromkeys(kind for kind in launched if kind))
+        found.append(Group(name, "fleet", total, purchase_option=option, types=types))
     return found, names
 
 
@@ -195,8 +215,9 @@ def own_groups(
     return found
 
 
-def node_batch(members: Sequence[Node], price: PriceOf, now_s: float) -> KindBatch:
+def node_batch(members: Sequence[Node], price: PriceOf, offer: OfferOf, now_s: float) -> KindBatch:
     """Rows of `node`."""
+    offers = [offer((one.instance_type,), ()) for one in members]
     fields: dict[str, list[Value]] = {
         "group": [one.group for one in members],
         "instance_type": [one.instance_type for one in members],
@@ -205,16 +226,21 @@ def node_batch(members: Sequence[Node], price: PriceOf, now_s: float) -> KindBat
         "state": [one.state for one in members],
         "age": [max(now_s - one.launched_s, 0.0) for one in members],
         "price_per_hour": [price(one) for one in members],
+        **{name: [found[name] for found in offers] for name in OFFER_FIELDS},
     }
     labels = [dict(one.tags) | ({"zone_id": one.zone_id} if one.zone_id else {}) for one in members]
     return KindBatch("node", [one.id for one in members], fields, labels, now_s)
 
 
 def group_batch(
-    groups: Sequence[Group], members: Sequence[Node] | None, price: PriceOf, now_s: float
+    groups: Sequence[Group],
+    members: Sequence[Node] | None,
+    price: PriceOf,
+    offer: OfferOf,
+    now_s: float,
 ) -> KindBatch:
     """Rows of `node_group`; without `members` (they could not be read) what rests on them is unknown."""
-    rows = [_row(group, _of(group, members), price) for group in groups]
+    rows = [_row(group, _of(group, members), price, offer) for group in groups]
     fields: dict[str, list[Value]] = {name: [row[name] for row in rows] for name in GROUP_FIELDS}
     labels = [{"backing": group.backing} for group in groups]
     return KindBatch("node_group", [group.name for group in groups], fields, labels, now_s)
@@ -224,7 +250,7 @@ def _of(group: Group, members: Sequence[Node] | None) -> list[Node] | None:
     return None if members is None else [one for one in members if one.group == group.name and one.counts]
 
 
-def _row(group: Group, members: list[Node] | None, price: PriceOf) -> dict[str, Value]:
+def _row(group: Group, members: list[Node] | None, price: PriceOf, offer: OfferOf) -> Mapping[str, Value]:
     """A group's fields. One member's price is the mean of the members'; of an empty group it is unknown."""
     types = Counter(one.instance_type for one in members or ())
     options = {"spot" if one.spot else "on_demand" for one in members or ()}
@@ -240,4 +266,5 @@ def _row(group: Group, members: list[Node] | None, price: PriceOf) -> dict[str, 
         "purchase_option": seen if group.purchase_option is None else group.purchase_option,
         "price_per_hour": sum(known) / len(known) if whole and known else None,
         "cost_rate": sum(known) if whole else None,
+        **offer(group.types or tuple(types), group.zones),
     }

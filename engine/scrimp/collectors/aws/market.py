@@ -37,6 +37,19 @@ class Market:
         found = seen.expected_s(now_s, None if rate is None else hazard_per_h(rate))
         return found, "" if found is None else "observed" if seen.observed(now_s) else "prior"
 
+    def offer(self, types: Sequence[str], zones: Sequence[str], now_s: float) -> dict[str, Value]:
+        """The lowest prices of these types, in these zones or in any, on demand and on spot, and the age of the latter."""
+        listed = [self.on_demand[kind].per_hour for kind in types if kind in self.on_demand]
+        spot = [
+            one for (kind, zone), one in self.spot.items() if kind in types and (not zones or zone in zones)
+        ]
+        best = min(spot, key=lambda one: one.per_hour, default=None)
+        return {
+            "on_demand_price": min(listed) if types and len(listed) == len(types) else None,
+            "spot_price": None if best is None else best.per_hour,
+            "spot_price_age": None if best is None else max(now_s - best.since_s, 0.0),
+        }
+
     def price(self, instance_type: str, zone: str, *, spot: bool) -> float | None:
         """What an instance costs per hour."""
         if spot:
