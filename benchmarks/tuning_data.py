@@ -213,6 +213,26 @@ def _rough(b: Floats, rng: np.random.Generator) -> Floats:
     return _knee(b, rng) * np.exp(0.04 * rng.standard_normal(len(b)))
 
 
+def _wall(b: Floats, rng: np.random.Generator) -> Floats:
+    """From one size on memory is swapped: many times slower."""
+    at = rng.integers(2, len(b))
+    return _knee(b, rng) * np.where(np.arange(len(b)) >= at, rng.uniform(3.0, 20.0), 1.0)
+
+
+def _wave(b: Floats, rng: np.random.Generator) -> Floats:
+    """Speed rises and falls more than once."""
+    octaves = np.log2(b / b[0])
+    turns = np.sin(2.0 * np.pi * octaves / rng.uniform(1.5, 6.0) + rng.uniform(0.0, 2.0 * np.pi))
+    return _knee(b, rng) * np.exp(rng.uniform(0.05, 0.25) * turns)
+
+
+def _bowl(b: Floats, rng: np.random.Generator) -> Floats:
+    """The latency of a whole batch falls at first: small ones are padded, or wait."""
+    octaves = np.log2(b / b[0])
+    away = octaves - rng.uniform(0.0, 0.7) * octaves[-1]
+    return np.exp(rng.uniform(0.02, 0.2) * away**2)
+
+
 SHAPES: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
     "knee": _knee,
     "steps": _steps,
@@ -223,11 +243,14 @@ SHAPES: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
     "inner": _inner,
     "jump": _jump,
     "rough": _rough,
+    "wall": _wall,
+    "wave": _wave,
+    "bowl": _bowl,
 }
 
 
 def generated_curves(seed: int, each: int) -> list[Curve]:
-    """`each` curves of every shape; none of them was used to choose a default of the tuner."""
+    """`each` curves of every shape. Of these only walls were used to choose a default of the tuner, from other seeds."""
     found = []
     for place, (shape, latency) in enumerate(SHAPES.items()):
         for k in range(each):

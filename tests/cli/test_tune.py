@@ -36,7 +36,36 @@ def test_the_best_size_within_the_bound_is_named_and_what_stopped_the_others(
     assert "best measured: batch 64" in ran.out
     assert "latency 0.6 s over 0.4 s" in ran.out
     assert "asr on T4" in ran.out
-    assert max(len(line) for line in ran.out.splitlines()) <= 100
+    assert "batch 128      1  !!!!" in ran.out
+
+
+LONG = "an-operation-with-a-long-name,NVIDIA A100-SXM4-80GB of the second generation and more,1024,{rate},31,31,15000000000\n"
+
+
+@pytest.mark.parametrize("columns", ["80", "60"])
+def test_no_line_is_longer_than_the_screen(
+    scrimp: Shell, looks: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    looks.write_text(LOOKS + LONG.format(rate=33) * 12)
+    ran = scrimp("tune", "--history", str(looks), "--max-latency", "400ms", "--max-memory", "8GiB")
+    assert max(len(line) for line in ran.out.splitlines()) <= int(columns)
+
+
+def test_a_size_that_only_failed_was_measured_and_one_beyond_all_memory_says_so(
+    scrimp: Shell, looks: Path
+) -> None:
+    looks.write_text(
+        "operation,batch,items_per_s,latency_s,n,errors\nasr,8,80,0.1,20,0\nasr,16,0,,20,20\nasr,32,0,,20,20\n"
+    )
+    ran = scrimp("tune", "--history", str(looks), "--max-memory", "8GiB")
+    out = {line.split()[1]: line for line in ran.out.splitlines() if line.startswith("  batch")}
+    assert "memory unknown, too far to try" in out["64"]
+    assert " inf" not in ran.out
+    ran = scrimp("tune", "--history", str(looks))
+    out = {line.split()[1]: line for line in ran.out.splitlines() if line.startswith("  batch")}
+    assert out["16"].endswith("100% fail, over 5%")
+    assert out["64"].endswith("100% fail, over 5%, expected")
 
 
 def test_json_says_the_same(scrimp: Shell, looks: Path) -> None:
@@ -46,6 +75,9 @@ def test_json_says_the_same(scrimp: Shell, looks: Path) -> None:
     out = {one["batch"]: one["out"] for one in study["curve"]}
     assert out[128].startswith("memory ")
     assert out[64] is None
+    figures = {one["batch"]: (one["items_per_s"], one["latency_s"], one["watts"]) for one in study["curve"]}
+    assert figures[64] == pytest.approx((260.0, 0.3, None))
+    assert figures[32] == (None, None, None)
 
 
 def test_the_page_stands_alone(scrimp: Shell, looks: Path, folder: Path) -> None:
@@ -83,6 +115,28 @@ def test_what_the_engine_measured_is_shown_under_the_bounds_of_its_policy(
     assert "<- in use" in ran.out
     assert "over 10 s" not in ran.out
     assert "over 0.01 s" in scrimp("tune").out
+
+
+def test_it_says_what_the_engine_says_by_the_options_of_its_collector(scrimp: Shell, folder: Path) -> None:
+    """Two looks a size are enough for the engine: it has come to rest, and so says the command. Another device is shown, too."""
+    now_s = time.time() - 60.0
+    work, other = Workload("log_mel", "cpu"), Workload("log_mel", "A100", "fp16")
+    rows = [
+        Observation(one, Setting(batch), now_s, 20, batch / rate, rate, batch / rate, 0.02)
+        for one in (work, other)
+        for batch, rate in ((8, 100.0), (4, 120.0), (2, 110.0), (1, 90.0), (16, 60.0))
+    ]
+    history = fold({}, rows)
+    session = Session(work, 4, now_s, history[work], aside={other: history[other]})
+    notebook = Notebook(folder / ".scrimp/tuning")
+    notebook.keep_session("log_mel", session)
+    notebook.keep_wish("log_mel", Wish(Goal(max_latency_s=1.0)))
+    assert notebook.session("log_mel") == session
+    first, second = json.loads(scrimp("tune", "--output", "json").out)["studies"]
+    assert (first["verdict"], first["best"]["batch"], first["current"]) == ("choose", 4, 4)
+    assert second["workload"]["precision"] == "fp16"
+    (folder / "scrimp.yaml").write_text("collectors:\n  tuning: {half_life_s: 1}\n")
+    assert json.loads(scrimp("tune", "--output", "json").out)["studies"][0]["verdict"] == "wait"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ class Seen:
     """Measured or forecast peak [m], bytes; 0 where nothing is known."""
     closed: Mapping[int, tuple[Bound, float, float]]
     """Candidates that must not be looked at: the bound, the figure, and the limit."""
+    failed: frozenset[int]
+    """Candidates that were looked at, and made no progress."""
     flat: float
     """`Care.flat`."""
 
@@ -169,5 +171,6 @@ def arrange(
         late,
         np.zeros(len(candidates)) if memory is None else memory,
         closed(candidates, points, goal, care),
+        frozenset(candidates.index(at) for at, _ in _failed(points, goal, care) if at in candidates),
         care.flat,
     )

@@ -113,7 +113,8 @@ def rejections(
         k = measured.get(place)
         if place in data.closed:
             bound, value, limit = data.closed[place]
-            out.append(Rejection(setting, bound, value, limit, k is not None))
+            failed = place in data.failed
+            out.append(Rejection(setting, bound, value, limit, k is not None or failed))
         elif k is not None and data.points[k].error_rate > goal.max_error_rate:
             out.append(
                 Rejection(setting, "errors", data.points[k].error_rate, goal.max_error_rate, measured=True)

@@ -40,7 +40,7 @@ class Prior:
     knee_step: float = 1.0
     sharpness: tuple[float, ...] = (1.0, 3.0, 10.0)
     steeper: tuple[float, ...] = (0.25, 0.6)
-    cliffs: tuple[float, ...] = (0.3, 0.8)
+    cliffs: tuple[float, ...] = (0.3, 1.2, 2.5)
     steeper_weight: float = 0.25
     cliff_weight: float = 0.1
     merged: bool = False

@@ -78,7 +78,12 @@ def propose(
     inside = [s for s in candidates if goal.min_batch <= s.batch <= (goal.max_batch or inf)]
     data = arrange(points, inside, goal, care) if inside else None
     if data is None:
-        why = "power was not measured" if goal.objective == "energy" else "no candidate was measured"
+        why = (
+            "power was not measured, and the objective is energy"
+            if goal.objective == "energy"
+            and any(point.weight >= care.min_weight for point in points.values())
+            else "no batch has been finished yet at any size that is allowed"
+        )
         return Proposal("wait", current, None, None, None, None, reasons=(why,))
     prior = ONE_AXIS if data.axes.shape[1] == 1 else MANY_AXES
     belief = believe(data.axes, data.seen, data.cost, data.variance, prior)

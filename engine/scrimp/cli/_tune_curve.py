@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import log2
+from math import exp, inf, log2
+from textwrap import wrap
 
 from scrimp_actions.tuning import CurvePoint, Proposal, Rejection, Setting, Workload
 from scrimp_actions.tuning.history import Point
 
-BAR = 30
-MIB = 2**20
+BAR_LEAST, BAR_MOST = 10, 30
+LEGEND = "# measured, - expected, ! out"
+MIB, GIB = 2**20, 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +39,30 @@ def headline(study: Study) -> list[str]:
     return found
 
 
-def as_text(study: Study) -> str:
-    """The curve as bars: how much of the best each size reaches. `#` measured, `-` expected, `!` out of bounds."""
-    lines = [title(study), *(f"  {line}" for line in headline(study)), ""]
+def as_text(study: Study, columns: int) -> str:
+    """The curve as bars, within so many columns: how much of the best each size reaches."""
+    said = [(title(study), ""), *((line, "  ") for line in headline(study))]
+    lines = [
+        part
+        for text, indent in said
+        for part in wrap(text, columns, initial_indent=indent, subsequent_indent=f"{indent}  ")
+    ]
     rows = list(_rows(study))
-    if rows:
-        widest = max(len(name(row.setting)) for row in rows)
-        lines.append(f"  {'':{widest}}  looks  share of the best")
-    for row in rows:
+    if not rows:
+        return "\n".join(lines)
+    notes = [
+        " ".join(["<- in use"] * (study.current == row.setting.batch) + [row.out or ""]).strip()
+        for row in rows
+    ]
+    widest = max(len(name(row.setting)) for row in rows)
+    left = columns - widest - len("     looks   100%  ") - max(map(len, notes))
+    most = min(max(left, BAR_LEAST), BAR_MOST)
+    lines += ["", *wrap(f"  {'':{widest}}  looks  share of the best: {LEGEND}", columns)]
+    for row, note in zip(rows, notes, strict=True):
         mark = "!" if row.out is not None else "#" if row.measured else "-"
-        bar = mark * min(max(round(row.share * BAR), 1), BAR)
-        now = " <- in use" if study.current == row.setting.batch else ""
-        why = f"  {row.out}" if row.out is not None else ""
-        lines.append(
-            f"  {name(row.setting):{widest}}  {row.looks:>5}  {bar:{BAR}} {row.share:>4.0%}{now}{why}"
-        )
+        bar = mark * min(max(round(row.share * most), 1), most)
+        line = f"  {name(row.setting):{widest}}  {row.looks:>5}  {bar:{most}} {row.share:>4.0%}"
+        lines += wrap(f"{line}  {note}", columns, subsequent_indent=" " * (widest + 11))
     return "\n".join(lines)
 
 
@@ -66,6 +77,7 @@ def as_json(study: Study) -> dict[str, object]:
         "current": study.current,
         "predicted_gain": proposal.predicted_gain,
         "measured_gain": proposal.measured_gain,
+        "efficiency_gap": proposal.efficiency_gap,
         "batch_bound": proposal.batch_bound,
         "reasons": list(proposal.reasons),
         "told": study.told,
@@ -75,6 +87,10 @@ def as_json(study: Study) -> dict[str, object]:
                 "looks": row.looks,
                 "measured": row.measured,
                 "share_of_best": row.share,
+                "items_per_s": row.items_per_s,
+                "latency_s": row.latency_s,
+                "memory_bytes": row.memory_bytes,
+                "watts": row.watts,
                 "out": row.out,
             }
             for row in _rows(study)
@@ -103,7 +119,10 @@ def name(setting: Setting) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One size. `share` is what it reaches of the best that is within bounds, between `low` and `high` as the fit goes; `out` why it is out."""
+    """One size. `share` is what it reaches of the best that is within bounds, between `low` and `high` as the fit goes; `out` why it is out.
+
+    The figures of its looks are None where there are none; `latency_s` is the tail's, as far as it was told.
+    """
 
     setting: Setting
     looks: int
@@ -112,6 +131,10 @@ class _Row:
     low: float
     high: float
     out: str | None
+    items_per_s: float | None
+    latency_s: float | None
+    memory_bytes: float | None
+    watts: float | None
 
 
 def _rows(study: Study) -> Iterator[_Row]:
@@ -124,6 +147,7 @@ def _rows(study: Study) -> Iterator[_Row]:
     for one in curve:
         point = study.points.get(one.setting)
         share, spread = best / _cost(one), 2.0 * one.deviation
+        worked = point if point is not None and point.weight > 0 else None
         yield _Row(
             one.setting,
             0 if point is None else round(point.weight),
@@ -132,6 +156,10 @@ def _rows(study: Study) -> Iterator[_Row]:
             share / (1.0 + spread),
             min(share * (1.0 + spread), 1.5),
             _stopped(rejected[one.setting]) if one.setting in rejected else None,
+            None if worked is None else one.setting.batch / exp(worked.period),
+            None if worked is None else exp(worked.period + worked.tail),
+            None if point is None else point.memory_bytes,
+            None if worked is None else worked.watts,
         )
 
 
@@ -141,15 +169,23 @@ def _cost(one: CurvePoint) -> float:
 
 def _stopped(one: Rejection) -> str:
     """`latency 1.2 s over 1 s`."""
+    if one.bound == "power":
+        return "power not measured"
+    if one.value == inf:
+        return "memory unknown, too far to try"
     if one.bound == "memory":
-        text = f"memory {one.value / MIB:,.0f} MiB over {one.limit / MIB:,.0f} MiB"
+        text = f"memory {_bytes(one.value)} over {_bytes(one.limit)}"
     elif one.bound == "latency":
-        text = f"latency {one.value:.3g} s over {one.limit:.3g} s"
+        text = f"latency {one.value:.3g} s over {max(one.limit, 0.0):.3g} s"
     elif one.bound == "errors":
-        text = f"{one.value:.1%} of batches fail, over {one.limit:.1%}"
+        text = f"{one.value:.0%} fail, over {one.limit:.0%}"
     else:
         text = f"too slow for {one.limit:.3g} items/s"
-    return text if one.measured else f"{text} (expected)"
+    return text if one.measured else f"{text}, expected"
+
+
+def _bytes(value: float) -> str:
+    return f"{value / GIB:,.3g} GiB" if value >= GIB else f"{value / MIB:,.3g} MiB"
 
 
 def _gain(study: Study) -> str:
@@ -169,8 +205,12 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);max-width:720px;margin:
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2.5rem}svg{width:100%;height:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 td,th{text-align:right;padding:.2rem .5rem;border-bottom:1px solid var(--line)}td:first-child,th:first-child,td:last-child{text-align:left}
-.soft{color:var(--soft)}.bad{color:var(--bad)}
+.soft{color:var(--soft)}.bad{color:var(--bad)}.good{color:var(--good)}.fit{color:var(--fit)}
 """
+KEY = (
+    '<p class="soft">Share of the best: <span class="good">●</span> measured, <span class="fit">○</span> expected, '
+    '<span class="bad">● ○</span> out of bounds; the band is where the fit expects it, two deviations wide.</p>'
+)
 
 
 def as_html(studies: Sequence[Study]) -> str:
@@ -186,16 +226,21 @@ def _section(study: Study) -> str:
     said = "".join(f"<li>{escape(line)}</li>" for line in headline(study))
     rows = list(_rows(study))
     table = "".join(
-        f"<tr><td>{escape(name(row.setting))}<td>{row.looks or ''}<td>{row.share:.0%}"
+        f"<tr><td>{escape(name(row.setting))}<td>{row.looks or ''}<td>{_figure(row.items_per_s, '')}"
+        f"<td>{_figure(row.latency_s, ' s')}<td>{'' if row.memory_bytes is None else _bytes(row.memory_bytes)}<td>{row.share:.0%}"
         f'<td class="{"bad" if row.out else "soft"}">{escape(row.out or ("" if row.measured else "expected"))}'
         for row in rows
     )
-    head = "<tr><th>size<th>looks<th>share of the best<th>"
+    head = "<tr><th>size<th>looks<th>items/s<th>latency<th>memory<th>of the best<th>"
     return (
-        f"<h2>{escape(title(study))}</h2><ul>{said}</ul>{_plot(rows)}<table>{head}{table}</table>"
+        f"<h2>{escape(title(study))}</h2><ul>{said}</ul>{_plot(rows)}{KEY}<table>{head}{table}</table>"
         if rows
         else f"<h2>{escape(title(study))}</h2><ul>{said}</ul>"
     )
+
+
+def _figure(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:,.3g}{unit}" if value < 1000 else f"{value:,.0f}{unit}"
 
 
 def _plot(rows: Sequence[_Row]) -> str:

@@ -12,14 +12,15 @@ import click
 from scrimp.api import BYTES, DURATION, Type
 from scrimp.cli._app import ExitCode, Wrong
 from scrimp.cli._files import configuration, write_file
-from scrimp.cli._screen import show, write_json
+from scrimp.cli._screen import show, width, write_json
 from scrimp.cli._tune_curve import Study, as_html, as_json, as_text
 from scrimp.diagnostics import Diagnostic, Source, Span
 from scrimp.model.quantities import quantity
-from scrimp_actions.tuning import Care, Goal, Observation, Setting, Workload, fold, ladder, propose
+from scrimp_actions.tuning import Goal, Observation, Setting, Workload, fold, ladder, propose
+from scrimp_actions.tuning.collector import options_of
 from scrimp_actions.tuning.goal import Objective
 from scrimp_actions.tuning.notebook import Notebook
-from scrimp_actions.tuning.session import Wish
+from scrimp_actions.tuning.session import Wish, study
 
 NEEDED = ("operation", "batch", "items_per_s")
 MOST_FINDINGS = 20
@@ -62,7 +63,7 @@ def command(
     if output == "json":
         write_json({"scrimp": "tune/1", "studies": [as_json(study) for study in studies]})
     else:
-        click.echo("\n\n".join(as_text(study) for study in studies))
+        click.echo("\n\n".join(as_text(study, width()) for study in studies))
     return ExitCode.DONE
 
 
@@ -86,17 +87,22 @@ def _amount(text: str, wanted: Type, option: str, example: str) -> float:
 
 
 def _of_engine(operation: str | None, asked: Mapping[str, object]) -> list[Study]:
-    notebook, now_s = Notebook(configuration().store / "tuning"), time.time()
-    found = []
+    """What the engine's own tuner says, by the options of its collector; then what it knows of other devices."""
+    config, now_s = configuration(), time.time()
+    notebook, found = Notebook(config.store / "tuning"), []
+    section = next((one.options for one in config.collectors if one.type == "tuning"), {})
+    pace, care, *_ = options_of(section)
     for one in notebook.operations() if operation is None else [operation]:
         session = notebook.session(one)
         if session is None:
             continue
         wish = notebook.wish(one) or Wish(Goal())
         goal = replace(wish.goal, **asked)  # type: ignore[arg-type]
-        sizes = _candidates(session.points, goal, session.incumbent)
-        proposal = propose(session.points, sizes, goal, Setting(session.incumbent), Care(), now_s)
+        proposal = study(session, replace(wish, goal=goal), care, pace, now_s)
         found.append(Study(session.workload, proposal, dict(session.points), session.incumbent, session.told))
+        for workload, points in sorted(session.aside.items()):
+            other = propose(points, _candidates(points, goal), goal, None, care, now_s)
+            found.append(Study(workload, other, dict(points)))
     return found
 
 
@@ -107,21 +113,21 @@ def _of_file(file: Path, operation: str | None, asked: Mapping[str, object]) -> 
     found = []
     for workload, points in sorted(history.items()):
         if operation in (None, workload.operation):
-            proposal = propose(points, _candidates(points, goal, None), goal)
+            proposal = propose(points, _candidates(points, goal), goal)
             found.append(Study(workload, proposal, dict(points)))
     return found
 
 
-def _candidates(points: Mapping[Setting, object], goal: Goal, current: int | None) -> list[Setting]:
+def _candidates(points: Mapping[Setting, object], goal: Goal) -> list[Setting]:
     """What was measured, and on the one axis of batch sizes the sizes between."""
     measured = set(points)
     if not measured:
-        return ladder(goal, current or 1)
+        return ladder(goal, 1)
     if len({setting[1:] for setting in measured}) == 1:
         most = max(setting.batch for setting in measured)
         rest = next(iter(measured))[1:]
         goal = replace(goal, max_batch=min(2 * most, goal.max_batch or 2 * most))
-        measured |= {Setting(one.batch, *rest) for one in ladder(goal, current or most)}
+        measured |= {Setting(one.batch, *rest) for one in ladder(goal, most)}
     return sorted(measured)
 
 

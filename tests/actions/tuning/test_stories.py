@@ -186,7 +186,7 @@ def test_energy_without_a_meter_waits_instead_of_guessing():
     points = fold({}, [Observation(WORK, s, 0.0, 10, 1.0, 1.0) for s in LADDER[:3]])[WORK]
     found = propose(points, LADDER, Goal("energy"), LADDER[0])
     assert found.verdict == "wait"
-    assert found.reasons == ("power was not measured",)
+    assert found.reasons == ("power was not measured, and the objective is energy",)
 
 
 def test_too_few_observations_say_how_many():
