@@ -80,3 +80,25 @@ def test_costs_of_clauses_and_their_limit(scrimp: Shell, folder: Path) -> None:
     assert [one["code"] for one in json.loads(limited.out)["findings"]] == ["SCR309"]
     assert scrimp("check", "--max-samples", "119", "--strict").code == 1
     assert scrimp("check", "--max-samples", "120", "--strict").code == 0
+
+
+def test_sarif_names_rules_and_places(scrimp: Shell, folder: Path) -> None:
+    """What a code host draws beside the line; columns count characters, and the end is the first not covered."""
+    (folder / "policies" / "idle.scrimp").rename(folder / "policies" / "idle now.scrimp")
+    (folder / "policies" / "idle now.scrimp").write_text(BROKEN)
+    ran = scrimp("check", "--output", "sarif")
+    assert ran.code == 1
+    log = json.loads(ran.out)
+    (run,) = log["runs"]
+    assert log["version"] == "2.1.0"
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == ["SCR201"]
+    (result,) = run["results"]
+    assert (result["ruleId"], result["level"]) == ("SCR201", "error")
+    assert "did you mean `gpu_utilization`?" in result["message"]["text"]
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "policies/idle%20now.scrimp"
+    assert place["region"] == {"startLine": 9, "startColumn": 12, "endLine": 9, "endColumn": 27}
+
+
+def test_sarif_of_nothing_has_no_results(scrimp: Shell) -> None:
+    assert json.loads(scrimp("check", "--output", "sarif").out)["runs"][0]["results"] == []

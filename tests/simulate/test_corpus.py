@@ -8,6 +8,7 @@ import yaml
 from tests.policies import checked
 
 from scrimp.simulate import run_tests
+from scrimp.store import round_trip
 
 FOLDER = Path(__file__).parent.parent / "corpus/simulate"
 CASES = [
@@ -27,7 +28,7 @@ def _text(policy: str, steps: str) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_passes_and_fails_as_the_corpus_says(case: dict[str, Any]) -> None:
     """A test that must fail is as much worth as one that must pass."""
-    (tested,) = run_tests(checked(_text(case["policy"], case["steps"])))
+    (tested,) = run_tests(checked(_text(case["policy"], case["steps"])), round_trip)
     told = [failure.message for failure in tested.failures]
     wanted = case.get("fails", [])
     assert len(told) == len(wanted), told

@@ -6,6 +6,7 @@ import pytest
 from tests.policies import checked
 
 from scrimp.simulate import run_tests
+from scrimp.store import round_trip
 
 LIBRARY = Path(__file__).resolve().parents[2] / "policies"
 
@@ -30,13 +31,13 @@ test shrink "t" {{
 def failures(steps: str, *, hold: str = "10m", cooldown: str = "30m per target") -> list[str]:
     """Messages of the failed expectations."""
     text = POLICY.format(steps=steps, hold=hold, cooldown=cooldown)
-    return [failure.message for tested in run_tests(checked(text)) for failure in tested.failures]
+    return [failure.message for tested in run_tests(checked(text), round_trip) for failure in tested.failures]
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.scrimp")), ids=lambda path: path.stem)
 def test_library_policies_pass_their_tests(path: Path) -> None:
     """What a team copies must hold what it says."""
-    tested = list(run_tests(checked(path.read_text())))
+    tested = list(run_tests(checked(path.read_text()), round_trip))
     assert tested
     assert [failure.message for one in tested for failure in one.failures] == []
 

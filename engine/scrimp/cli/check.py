@@ -38,14 +38,16 @@ MAX_SAMPLES = 100_000  # a day at one a second is nearly as many
     show_default=True,
     help="Warn of a clause that reads more samples for a target.",
 )
-@click.option("--output", type=click.Choice(["text", "json", "github"]), default="text", show_default=True)
+@click.option(
+    "--output", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
+)
 def command(
     paths: tuple[Path, ...],
     *,
     strict: bool,
     costs: bool,
     max_samples: int,
-    output: Literal["text", "json", "github"],
+    output: Literal["text", "json", "sarif", "github"],
 ) -> ExitCode:
     """Check policies: syntax, names, types, units, tests. Works offline.
 
@@ -73,6 +75,10 @@ def command(
     code = exit_code(found, strict=strict)
     if output == "json":
         click.echo(json.dumps({**_as_json(read, found), "costs": [asdict(cost) for cost in spent]}, indent=2))
+    elif output == "sarif":
+        from scrimp.cli._sarif import sarif  # noqa: PLC0415 - one of four forms
+
+        click.echo(json.dumps(sarif(render_json(found)), indent=2))
     elif output == "github":
         for one in found:
             click.echo(_annotation(one))

@@ -17,6 +17,8 @@ from scrimp.model.expression import (
     Const,
     Expression,
     Field,
+    IsKnown,
+    KnownElse,
     Logic,
     Membership,
     Not,
@@ -35,6 +37,7 @@ class Clause:
 
     `value` is that of its left side (or its own, for a bare truth), `margin` how far a number is from its threshold
     (positive: beyond it), both in canonical units. `cause` says why it is unknown. `negated`: it stands under `not`.
+    `certain`: it asks or replaces what is unknown, and cannot be unknown itself.
     """
 
     text: str
@@ -44,6 +47,7 @@ class Clause:
     margin: float | None = None
     cause: str = ""
     negated: bool = False
+    certain: bool = False
 
     @property
     def told(self) -> str:
@@ -142,7 +146,17 @@ def _clause(leaf: _Term, frame: Frame, row: int, *, negated: bool) -> Clause:
         value = at(frame.run(operand.node), row)
         shown = f"{_side(operand, value)} in [{', '.join(item.text for item in expression.items)}]"
     cause = "" if truth is not None else "; ".join(dict.fromkeys(_causes(leaf, frame, row)))
-    return Clause(expression.text, truth, value, shown, margin, cause, negated)
+    return Clause(expression.text, truth, value, shown, margin, cause, negated, _certain(expression))
+
+
+def _certain(expression: Expression) -> bool:
+    if isinstance(expression, KnownElse):
+        return _certain(expression.default)
+    if isinstance(expression, Compare):
+        return _certain(expression.left) and _certain(expression.right)
+    if isinstance(expression, Membership):
+        return _certain(expression.operand)
+    return isinstance(expression, IsKnown | Const)
 
 
 def _side(term: _Term, value: Value) -> str:

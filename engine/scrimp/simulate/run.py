@@ -26,6 +26,7 @@ from scrimp.model.testing import (
 )
 from scrimp.model.types import COUNT, DURATION, RATIO
 from scrimp.plan import decide, end_episode, intents_of, note_intent, note_outcome, note_requests
+from scrimp.simulate.coverage import Coverage
 from scrimp.simulate.world import World
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
@@ -56,16 +57,16 @@ class Tested:
     failures: tuple[Failure, ...]
 
 
-def run_tests(checked: CheckedSet, restart: Restart = lambda ledger: ledger) -> Iterator[Tested]:
+def run_tests(checked: CheckedSet, restart: Restart, coverage: Coverage | None = None) -> Iterator[Tested]:
     """Run all tests of a set, one after the other.
 
-    `restart` writes a ledger and reads it back, for `restart at`; whoever has a disk hands in one that does.
+    `restart` writes a ledger and reads it back, for `restart at`: it has a disk. `coverage` is shown every tick.
     """
     for test in checked.tests:
-        yield run_test(test, checked, restart)
+        yield run_test(test, checked, restart, coverage)
 
 
-def run_test(test: CheckedTest, checked: CheckedSet, restart: Restart) -> Tested:
+def run_test(test: CheckedTest, checked: CheckedSet, restart: Restart, coverage: Coverage | None) -> Tested:
     """Run one test: the policies of its policy's own file, as `enforce` unless they are off."""
     source = next(policy.source for policy in checked.policies if policy.name == test.policy)
     own = tuple(_enforced(policy) for policy in checked.policies if policy.source is source)
@@ -82,6 +83,8 @@ def run_test(test: CheckedTest, checked: CheckedSet, restart: Restart) -> Tested
         if at_s in test.restarts_s:
             ledger = restart(ledger)
         snapshot = world.snapshot(tick)
+        if coverage is not None:
+            coverage.look(policies, snapshot, ledger)
         plan = decide(policies, snapshot, ledger, snapshot.at_s)
         judge = _Judge(test, plan, snapshot, by_name[test.policy], matched)
         for expecting in test.expecting:

@@ -13,6 +13,7 @@ from scrimp.store.export import export_records
 from scrimp.store.log import Bad, Log, Verification
 from scrimp.store.records import REDACTED, Context, Entry, Event, Git, Record, instant
 from scrimp.store.replay import advance, replay
+from scrimp.store.round_trip import round_trip
 from scrimp.store.store import (
     ROWS,
     SOURCES,
@@ -52,5 +53,6 @@ __all__ = [
     "open_store",
     "read_records",
     "replay",
+    "round_trip",
     "visit_store",
 ]
