@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from analytics_data import Containers, containers, hourly_nodes
-from analytics_sizes import Reading, histories, shared, sized
+from analytics_sizes import READINGS, histories, shared, sized
 from analytics_speed import speed_bars
 from analytics_spend import (
     BURST_DAY,
@@ -25,8 +25,6 @@ from analytics_sums import sums_off
 from bench import Arguments, Bar, Report, Table, at_least, at_most, run
 from scrimp.costs import ShareRules, SizeRules
 from scrimp.model.usage import Floats
-
-READINGS: tuple[tuple[Reading, str], ...] = (("own", ""), ("day", ", all cut at half a day"))
 
 
 def size_bars(table: Containers) -> tuple[list[Bar], list[Table]]:

@@ -28,6 +28,25 @@ def hourly_nodes(given: Arguments) -> Floats:
     return generated_nodes(np.random.default_rng(given.seed))
 
 
+def cluster_gpus(given: Arguments) -> dict[str, Floats]:
+    """GPUs in use by hour of a whole other cluster, and of its largest part, where there is such a table."""
+    for path in given.files("pool", "*_vc_5min.csv*"):
+        parts: dict[str, dict[int, list[float]]] = {}
+        for row in read_csv(path):
+            minute = next(float(text) for name, text in row.items() if name.startswith("minute"))
+            parts.setdefault(row["vc"], {}).setdefault(int(minute // 60), []).append(
+                float(row["running_gpus"])
+            )
+        hours = 1 + max(max(each) for each in parts.values())
+        series = {
+            name: np.array([np.mean(each[hour]) if hour in each else 0.0 for hour in range(hours)])
+            for name, each in parts.items()
+        }
+        largest = max(series, key=lambda name: float(series[name].sum()))
+        return {"another cluster": np.sum(list(series.values()), axis=0), "its largest part": series[largest]}
+    return {}
+
+
 def generated_nodes(rng: np.random.Generator, days: int = 49) -> Floats:
     """A cluster of some 330 nodes: slow swings of a tenth, a weekly dip, and one outage of a day."""
     swing = np.zeros(days)

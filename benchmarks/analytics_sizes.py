@@ -24,6 +24,9 @@ from scrimp.model.usage import Bools, Floats
 Reading = Literal["own", "day"]
 """Each container's first half is that of its own life, or what it showed in the first half of the table's days."""
 
+READINGS: tuple[tuple[Reading, str], ...] = (("own", ""), ("day", ", all cut at half a day"))
+"""Both, with what a bar's name says of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class History:
