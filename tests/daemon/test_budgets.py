@@ -68,6 +68,22 @@ def test_rows_of_kind_budget_have_all_fields(tmp_path: Path) -> None:
     assert row["spent"] == pytest.approx(240)
     assert row["forecast"] == pytest.approx(720, rel=0.01)
     assert row["burn_rate"] == pytest.approx(1.5)
+    assert row["forecast_height"] is None
+
+
+def test_a_new_height_of_spending_is_a_field_and_an_alert(tmp_path: Path) -> None:
+    dear = [
+        row
+        for hour in range(24 * 4)
+        for row in node_hour(NOW_S - 4 * DAY_S + hour * HOUR_S, "n", 2 * MICRO, [("j", 2.0, 1.0)])
+    ]
+    found = book(history(tmp_path / "made", [*rows(46), *dear]), BudgetSettings("b", 1200.0))
+    (batch,) = BudgetCollector(found).collect(NOW_S, deadline_s=5).batches
+    assert batch.fields["forecast_height"] == [pytest.approx(336 + 20 * 48)]
+    with open_store(tmp_path, lambda: NOW_S) as store:
+        said = watch(found, tmp_path, store).look(NOW_S)
+        assert [line for line in said if "higher than ever before, it comes to 108% of the limit" in line]
+        assert watch(found, tmp_path, store).look(NOW_S) == ()
 
 
 def test_without_a_whole_hour_the_pace_is_unknown(tmp_path: Path) -> None:
