@@ -32,13 +32,15 @@ class Outlook:
     """The estimates at one moment.
 
     `any_pool` are the lifetimes of "at least one pool is up"; `usual_price` is what the cheapest available pool has
-    cost lately and `usual_life_s` how long a pool near that price stays up.
+    cost lately and `usual_life_s` how long a pool near that price stays up; `doubt` is the part of that life (0 to 1)
+    that is belief and not yet seen.
     """
 
     pools: Mapping[str, Lifetimes]
     any_pool: Lifetimes
     usual_price: float
     usual_life_s: float
+    doubt: float = 0.0
 
 
 class MarketMemory:
@@ -98,9 +100,10 @@ class MarketMemory:
     def outlook(self, *, price: float, life_s: float = 4 * 3600.0, weight: float = 2.0) -> Outlook:
         """The estimates now. `price` stands in until one was seen; `weight` losses after `life_s` each are believed."""
         usual = self._price_sum / self._price_weight if self.prices else price
-        life = (self._up_s + weight * life_s) / (self._losses + weight)
+        believed = self._losses + weight
+        life = (self._up_s + weight * life_s) / believed
         pools = {name: pool.lifetimes() for name, pool in self._pools.items()}
-        return Outlook(pools, self._any.lifetimes(), usual, life)
+        return Outlook(pools, self._any.lifetimes(), usual, life, weight / believed)
 
     def state(self) -> dict[str, Any]:
         """The memory as JSON values."""

@@ -39,7 +39,9 @@ class ChoiceRules:
 
     `move_margin`: a move has to gain this many times what it costs; `moves_per_day`: moves of one instance in 24
     hours that no loss forced. `max_price`: a pool above it is not begun (None: no cap). `cheaper_back_s`: a
-    dear pool's price counts for this long at most, as by then a cheaper one is back and it is left.
+    dear pool's price counts for this long at most, as by then a cheaper one is back and it is left. `wait_margin`:
+    where nothing is known of a market, not to begin a pool that is up has to gain this share of a changeover; the
+    share falls as losses are seen (`Outlook.doubt`).
     """
 
     on_demand_per_hour: float
@@ -49,6 +51,7 @@ class ChoiceRules:
     moves_per_day: int = 1
     max_price: float | None = None
     cheaper_back_s: float = 3 * HOUR_S
+    wait_margin: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def choose(
         waits = [costs.wait + terms.least_s]
         for back_s, extra in terms.better:
             waits.append(table.costs(task.left_s - back_s, slack - back_s, phases[1]).begin + extra)
-        options.append(Option(Mode.IDLE, None, min(waits) * demand))
+        options.append(Option(Mode.IDLE, None, (min(waits) + terms.passed_up_s) * demand))
     for name, extra in terms.extra_s.items():
         life_s = terms.lives_s[name]
         if on_spot and name == task.pool:
@@ -149,12 +152,14 @@ class _Terms:
 
     `lives_s` and `extra_s` are of the pools that are up. `least_s` is the least of those that may be begun and cost
     less than on demand. `better` are the seconds until a pool that is down is expected back, and its extra then.
+    `passed_up_s` is what waiting has to gain at least where there is a pool to begin.
     """
 
     lives_s: Mapping[str, float]
     extra_s: Mapping[str, float]
     least_s: float
     better: tuple[tuple[float, float], ...]
+    passed_up_s: float
 
     @classmethod
     def of(
@@ -169,8 +174,14 @@ class _Terms:
         """The terms at one moment; `change_s` is what one changeover costs. An only pool is the market: no extra."""
         ups = [name for name, offer in offers.items() if offer.available]
         lives = {name: outlook.pools[name].expected_up_s(phases[name], task.work_s) for name in ups}
+        worth = [
+            name
+            for name, offer in offers.items()
+            if _affordable(offer, rules) and offer.price_per_hour < rules.on_demand_per_hour
+        ]
+        passed_up_s = _passed_up_s(outlook, rules) if any(name in lives for name in worth) else 0.0
         if len(offers) == 1:
-            return cls(lives, dict.fromkeys(ups, 0.0), 0.0, ())
+            return cls(lives, dict.fromkeys(ups, 0.0), 0.0, (), passed_up_s)
         longest_s = max(lives.values(), default=0.0)
 
         def extra_s(name: str, life_s: float) -> float:
@@ -178,11 +189,6 @@ class _Terms:
             return _dearer_s(offers[name], life_s, outlook, rules) + change_s * sooner
 
         extra = {name: extra_s(name, life_s) for name, life_s in lives.items()}
-        worth = [
-            name
-            for name, offer in offers.items()
-            if _affordable(offer, rules) and offer.price_per_hour < rules.on_demand_per_hour
-        ]
         least_s = max(0.0, min((extra[name] for name in worth if name in extra), default=0.0))
         better = []
         for name in (name for name in worth if name not in extra):
@@ -191,7 +197,17 @@ class _Terms:
             back_s = pool.expected_down_s(phases[name])
             if then_s < least_s and back_s < task.left_s - task.work_s:
                 better.append((back_s, then_s))
-        return cls(lives, extra, least_s, tuple(better))
+        return cls(lives, extra, least_s, tuple(better), passed_up_s)
+
+
+def _passed_up_s(outlook: Outlook, rules: ChoiceRules) -> float:
+    """What it has to gain to let spot go by, in seconds at the price on demand.
+
+    With slack to spare the table waits for the least gain, as slack costs it nothing until it is short; where the
+    estimates are mostly the prior, such gains are made up.
+    """
+    changeover_s = rules.changeover_s * outlook.usual_price / rules.on_demand_per_hour
+    return rules.wait_margin * outlook.doubt * changeover_s
 
 
 def _dearer_s(offer: Offer, life_s: float, outlook: Outlook, rules: ChoiceRules) -> float:

@@ -1,5 +1,6 @@
 """The choice for a job: never late, never on a pool that is down, moves capped, cheap where it can be."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -64,6 +65,25 @@ def test_nobody_waits_for_a_pool_both_cheap_and_calm(mode: Mode, left_h: float) 
     assert (
         ask(Task(mode, None, 8 * HOUR_S, left_h * HOUR_S, 0.0), offers, memory, now_s).best.pool is not None
     )
+
+
+def test_spot_is_not_passed_up_on_the_word_of_a_prior() -> None:
+    """With days to spare in a market never seen before, the first pool is begun; a table alone would wait and look."""
+    names = ("a", "b", "c")
+    memory, offers = MarketMemory(Prior(), names), dict.fromkeys(names, Offer(True, 1.0))
+    memory.observe(0.0, offers)
+    task = Task(Mode.IDLE, None, 8 * HOUR_S, 18 * HOUR_S, 0.0)
+    bold = replace(RULES, wait_margin=0.0)
+    assert ask(task, offers, memory, 0.0, bold).best.mode is Mode.IDLE
+    assert ask(task, offers, memory, 0.0).best.mode is Mode.SPOT
+
+
+def test_what_was_seen_takes_the_doubt_away() -> None:
+    """A market that was lost again and again is known: there is little left to believe."""
+    fresh = MarketMemory(Prior(), ("a",))
+    known, _, _ = flickering(0.0)
+    assert fresh.outlook(price=1.0).doubt == 1.0
+    assert known.outlook(price=1.0).doubt < 0.2
 
 
 def test_no_spot_above_the_price_on_demand() -> None:
