@@ -57,7 +57,10 @@ def train(steps: int, batch_size: int) -> float:
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     network, data = model().to(device), made_up(ROWS)
     optimizer, lost, done = torch.optim.SGD(network.parameters(), lr=0.1), float("nan"), 0
-    with Worker.join(operation="train", batch_size=batch_size, device=kind) as worker:
+    limit = (
+        torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else None
+    )  # no size is tried beyond it
+    with Worker.join(operation="train", batch_size=batch_size, device=kind, memory_limit=limit) as worker:
         while done < steps:
             began_s = time.perf_counter()
             for features, labels in DataLoader(data, batch_sampler=TunedBatches(range(ROWS), worker)):

@@ -152,9 +152,10 @@ class TuningCollector:
         present = median_low(sizes)
         session = _session_of(workload, present, before, now_s)
         wish = self._wish(name, reports)
-        looks = self._looks(reports, workload)
+        looks, unfilled = self._looks(reports, workload)
         asked = wish if wish.asked else None
-        observed = observe(session, [one.observation for one in looks], asked, self.care, self.pace, now_s)
+        told = [one.observation for one in looks]
+        observed = observe(session, told, unfilled, asked, self.care, self.pace, now_s)
         share = 1.0 / len(reports)
         tried = sum(share * one.took_s for one in looks if one.observation.setting.batch != session.incumbent)
         observed = replace(observed, tried_s=observed.tried_s + tried)
@@ -171,9 +172,9 @@ class TuningCollector:
         goal = replace(wish.goal, memory_reserve_bytes=self.reserve_bytes)
         return replace(wish, goal=goal, memory_limit_bytes=min(map(float, limits), default=None))
 
-    def _looks(self, reports: Mapping[str, Report], workload: Workload) -> list[Look]:
-        """Looks that are long enough by now; the next ones begin where they end."""
-        found = []
+    def _looks(self, reports: Mapping[str, Report], workload: Workload) -> tuple[list[Look], set[int]]:
+        """Looks that are long enough by now, and sizes whose batches were not full; the next looks begin where these end."""
+        found, unfilled = [], set[int]()
         for job, report in reports.items():
             if report.stint is None:
                 continue
@@ -189,7 +190,9 @@ class TuningCollector:
                 look = look_between(job, begun, report, workload, self.pace.full)
                 if look is not None:
                     found.append(look)
-        return found
+                elif report.batch_size is not None:
+                    unfilled.add(report.batch_size)
+        return found, unfilled
 
     def _fields(
         self,

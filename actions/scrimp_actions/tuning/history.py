@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 HALF_LIFE_S = 14 * 86400.0
+BEYOND = 1e9
+"""Batches that take longer than so many seconds, or come in such numbers in one look, are mistakes; so are ones as short."""
 
 
 class Workload(NamedTuple):
@@ -99,10 +101,17 @@ class Point:
 History = Mapping[Workload, Mapping[Setting, Point]]
 
 
+def _told(figures: Floats) -> Floats:
+    """Figures that can be: positive and not beyond all measure; NaN for the others."""
+    with np.errstate(invalid="ignore"):
+        return np.where((figures > 1.0 / BEYOND) & (figures < BEYOND * BEYOND), figures, np.nan)
+
+
 def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_s: float) -> list[Point]:
     """Fold rows to a point for each group, all groups at once; rows without progress count as errors only.
 
-    `sizes` [g] are the batches of the groups, `groups` [n] the group of each row, `figures` [9, n] its numbers.
+    `sizes` [g] are the batches of the groups, `groups` [n] the group of each row, `figures` [9, n] its numbers. A figure that
+    cannot be (not a number, negative, beyond all measure) is as one that was not told.
     """
     order = np.argsort(groups, kind="stable")
     of = groups[order]
@@ -112,16 +121,20 @@ def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_
     def total(values: Floats) -> Floats:
         return np.add.reduceat(values, starts)
 
+    at_s, n = np.nan_to_num(at_s), np.where((n >= 0) & (n < BEYOND), n, 0.0)
+    errors = np.where(errors >= 0, np.minimum(errors, n), 0.0)
+    tail, memory, watts = (_told(one) for one in (tail, memory, watts))
+    spread = np.where((spread >= 0) & (spread < BEYOND), spread, np.nan)
     now_s = np.maximum.reduceat(at_s, starts)
     w = 0.5 ** ((now_s[of] - at_s) / half_life_s)
-    good = (rate > 0) & (rate < np.inf) & (n > 0)
+    good = (rate > 0) & (rate > sizes[of] / BEYOND) & (rate < sizes[of] * BEYOND) & (n > 0)
     wg = np.where(good, w, 0.0)
     weight = total(wg)
     over = np.maximum(weight, 1e-300)
     period = np.log(sizes[of] / np.where(good, rate, sizes[of]))
     mean = total(wg * period) / over
-    ratio = np.log(np.maximum(np.where(np.isfinite(tail), tail, latency), 1e-12)) - period
-    ratio = np.where(np.isfinite(ratio), ratio, 0.0)  # no latency was told: that of the period
+    late = np.where(np.isnan(tail), _told(latency), tail)
+    ratio = np.where(np.isnan(late), 0.0, np.log(np.where(np.isnan(late), 1.0, late)) - period)
     told = (weight > 0) & (total((good & np.isnan(spread)).astype(float)) == 0)
     within = total(np.where(good & ~np.isnan(spread), (wg * spread) ** 2 / np.maximum(n, 1.0), 0.0))
     peak = np.maximum.reduceat(np.where(np.isnan(memory), -np.inf, memory), starts)
@@ -216,9 +229,11 @@ def fold(history: History, rows: Iterable[Observation], half_life_s: float = HAL
     numbers = _Numbers()
     keys = zip(*columns[:2], strict=True)
     groups = np.fromiter(map(numbers.__getitem__, keys), np.intp, len(columns[0]))
-    sizes = np.array([setting.batch for _, setting in numbers], dtype=float)
+    sizes = np.array([max(setting.batch, 1) for _, setting in numbers], dtype=float)
     figures = np.vstack([_column(column) for column in columns[2:]])
     for (workload, setting), new in zip(numbers, _points(sizes, groups, figures, half_life_s), strict=True):
+        if setting.batch < 1 or setting.instances < 1:
+            continue
         points = grown.setdefault(workload, {})
         old = points.get(setting)
         points[setting] = _merge(old, new, half_life_s) if old is not None else new

@@ -64,6 +64,8 @@ class Notebook:
                     "cool_until_s",
                     "tried_s",
                     "told",
+                    "hollow",
+                    "hollow_until_s",
                 )
             },
             "workload": list(session.workload),
@@ -117,6 +119,8 @@ def _session(found: Mapping[str, Any]) -> Session:
         cool_until_s=float(found["cool_until_s"]),
         tried_s=float(found["tried_s"]),
         told=str(found["told"]),
+        hollow=found.get("hollow"),
+        hollow_until_s=float(found.get("hollow_until_s", 0.0)),
         retune=None if found["retune"] is None else retune_from_json(found["retune"]),
         goal=None if found["goal"] is None else Goal(**found["goal"]),
     )

@@ -115,6 +115,11 @@ def see(state: Retune, look: Observation, ground: Ground, rules: RetuneRules, no
     return _watched(state, look, ground, rules, now_s) if look.setting == state.setting else state
 
 
+def give_up(state: Retune, ground: Ground, rules: RetuneRules, now_s: float, why: str) -> Retune:
+    """The rival of the duel is out, for a reason that no look tells."""
+    return _next(state, ground, rules, now_s, why)
+
+
 def see_lengths(
     state: Retune, lengths: Sequence[float], ground: Ground, rules: RetuneRules, now_s: float
 ) -> Retune:

@@ -5,7 +5,7 @@ it before all jobs take it. A size that nothing beats is watched from then on (`
 duel, and nothing else. What the jobs are asked, and when, is decided by policies: see `provider`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, fsum, inf, log
 
@@ -15,8 +15,10 @@ from scrimp_actions.tuning.duel import Duel, DuelRules, Verdict, judge
 from scrimp_actions.tuning.explain import Proposal, Rejection, name_of
 from scrimp_actions.tuning.goal import Care, Goal, latency_limit_s, worth
 from scrimp_actions.tuning.history import History, Observation, Point, Setting, Workload, fold
-from scrimp_actions.tuning.retune import Ground, Retune, RetuneRules, order, see
+from scrimp_actions.tuning.retune import Ground, Retune, RetuneRules, give_up, order, see
 from scrimp_actions.tuning.search import propose
+
+UNFILLED = "its batches are not filled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Session:
 
     `tried_s` is the time that trials took since `began_s`, in shares of the whole traffic; `told` says how the last
     duel ended. `retune` watches a size that nothing beats under `goal`; another goal begins the search anew. `aside` is
-    what was looked at of the same operation elsewhere: on another device, or in another precision.
+    what was looked at of the same operation elsewhere: on another device, or in another precision. Trial batches of the size
+    `hollow` were not filled by the work that comes in: until `hollow_until_s` none as large is tried.
     """
 
     workload: Workload
@@ -82,6 +85,8 @@ class Session:
     retune: Retune | None = None
     goal: Goal | None = None
     aside: History = field(default_factory=dict)
+    hollow: int | None = None
+    hollow_until_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +104,15 @@ def study(session: Session, wish: Wish, care: Care, pace: Pace, now_s: float) ->
     candidates = [
         one
         for one in ladder(goal, session.incumbent)
-        if one.batch <= safe or one in session.points or one.batch == session.incumbent
+        if one.batch == session.incumbent
+        or ((one.batch <= safe or one in session.points) and not _hollow(session, one.batch, now_s))
     ]
     return propose(session.points, candidates, goal, Setting(session.incumbent), care, now_s)
+
+
+def _hollow(session: Session, batch: int, now_s: float) -> bool:
+    """Whether the work that comes in would not fill such batches, as was seen a short while ago."""
+    return session.hollow is not None and batch >= session.hollow and now_s < session.hollow_until_s
 
 
 def _safe_batch(session: Session, goal: Goal, pace: Pace) -> float:
@@ -132,9 +143,18 @@ def trial_jobs(jobs: Sequence[str], explore: float) -> Sequence[str]:
 
 
 def observe(
-    session: Session, looks: Sequence[Observation], wish: Wish | None, care: Care, pace: Pace, now_s: float
+    session: Session,
+    looks: Sequence[Observation],
+    unfilled: Collection[int],
+    wish: Wish | None,
+    care: Care,
+    pace: Pace,
+    now_s: float,
 ) -> Session:
-    """The session with the looks of one moment, and with the duel moved on. Looks at half-empty batches must not come in."""
+    """The session with the looks of one moment, and with the duel moved on.
+
+    Looks at half-empty batches must not come in; `unfilled` are the sizes that there were such of.
+    """
     history = fold({session.workload: session.points}, looks, care.half_life_s)
     session = replace(session, points=history.get(session.workload, {}))
     if wish is None or wish.explore <= 0:
@@ -151,9 +171,14 @@ def observe(
             goal=wish.goal,
             aside=session.aside,
         )
+    tried = [batch for batch in unfilled if batch != session.incumbent]
+    if tried:
+        session = replace(session, hollow=min(tried), hollow_until_s=now_s + pace.cool_s)
     if session.retune is not None and not _outgrown(session, wish, care):
-        return _watched(session, session.retune, looks, wish, care, pace, now_s)
+        return _watched(session, session.retune, looks, tried, wish, care, pace, now_s)
     session = replace(session, retune=None)
+    if session.duel is not None and session.duel.rival.batch in tried:
+        session = _lost(session, f"{name_of(session.duel.rival)}: {UNFILLED}", pace, now_s)
     if session.duel is not None:
         session = _duelled(session, session.duel, looks, wish, pace, now_s)
     if looks and session.duel is None and session.winner is None:
@@ -200,6 +225,7 @@ def _watched(
     session: Session,
     retune: Retune,
     looks: Sequence[Observation],
+    unfilled: Collection[int],
     wish: Wish,
     care: Care,
     pace: Pace,
@@ -208,8 +234,11 @@ def _watched(
     """Watch the size in use; where a neighbour has won after a drift, it is the winner."""
     goal = wish.bounds
     ground = Ground(session.points, ladder(goal, session.incumbent), goal, care)
+    rules = _rules(wish, pace)
     for look in looks:
-        retune = see(retune, look, ground, _rules(wish, pace), now_s)
+        retune = see(retune, look, ground, rules, now_s)
+    if retune.duel is not None and retune.duel.rival.batch in unfilled:
+        retune = give_up(retune, ground, rules, now_s, UNFILLED)
     winner = retune.setting.batch if retune.setting.batch != session.incumbent else None
     return replace(session, retune=retune, winner=winner, told=retune.told or session.told)
 

@@ -51,7 +51,7 @@ class Fleet:
         watts: Callable[[int], float] = lambda _: 0.0,
     ) -> None:
         self.now_s, self.curve, self.noise, self.fill = 1000.0, curve, noise, fill
-        self.memory, self.watts = memory, watts
+        self.memory, self.watts, self.most = memory, watts, 10**9
         self.limits: dict[str, int | None] = {}
         self.traits: dict[str, Traits] = {}
         self.registry = FolderRegistry(root)
@@ -87,7 +87,7 @@ class Fleet:
             self.sizes_seen.add(size)
             self.tried_s += size != 32
             rate = self.curve(size) * exp(self.noise * self.chance.gauss(0.0, 1.0))
-            items, took_s = int(size * self.fill), size / rate if rate else 0.0
+            items, took_s = min(int(size * self.fill), self.most), size / rate if rate else 0.0
             if rate:
                 batches = max(round(1.0 / took_s), 1)
                 stint = Stint(
@@ -227,6 +227,18 @@ def test_batches_that_are_not_full_say_nothing_of_their_size(tmp_path: Path) -> 
     session = fleet.notebook.session("log_mel")
     assert session is not None
     assert session.points == {}
+
+
+def test_a_size_that_the_work_does_not_fill_is_not_waited_for(tmp_path: Path) -> None:
+    """Ray hands over blocks of 48, say: larger batches are never full, and no look tells of them."""
+    fleet = Fleet(tmp_path, 1, lambda batch: 10.0 * batch**0.5)
+    fleet.most = 48
+    fleet.run(120, ARGS | {"max_latency": 60.0})
+    assert max(fleet.sizes_seen) == 64
+    assert sizes(fleet) == {32}
+    session = fleet.notebook.session("log_mel")
+    assert session is not None
+    assert (session.hollow, session.points.keys() & {(64, 1, 1, 0.0)}) == (64, set())
 
 
 def test_what_was_tuned_survives_a_restart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What users of other tuners complained of, each as a test of this one. The threads are named in the docstrings."""
 
 import dataclasses
+import json
 from math import exp
 
 import numpy as np
@@ -19,6 +20,7 @@ from scrimp_actions.tuning import (
     fold,
     ladder,
     propose,
+    to_json,
 )
 
 WORK = Workload("asr", "gpu")
@@ -239,6 +241,49 @@ def test_old_looks_count_less_until_they_count_as_none():
     assert points[Setting(8)].aged(14 * day, 14 * day).weight == pytest.approx(0.5)
     assert propose(points, LADDER[3:4], Goal(), now_s=0.0).verdict == "measure"
     assert propose(points, LADDER[3:4], Goal(), now_s=365 * day).verdict == "wait"
+
+
+ODD = st.sampled_from([float("nan"), float("inf"), 0.0, -1.0, 1e-300, 1e300, None])
+FIGURE = st.one_of(ODD, st.floats(1e-4, 1e4))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([-4, 0, 1, 2, 8, 64, 10**9]),
+            st.sampled_from([0, 1, 10, 10**6]),
+            st.lists(FIGURE, min_size=6, max_size=6),
+            st.sampled_from([0, 1, 50]),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from(["cost", "throughput", "energy"]),
+    st.sampled_from([None, 0.05, 0.0]),
+    st.sampled_from([None, 4e9, 1.0]),
+)
+def test_odd_history_is_never_an_error(rows, objective, max_latency_s, max_memory_bytes):
+    """Latencies that are no numbers, empty batches, figures beyond all measure: as if they had not been told."""
+    history = fold(
+        {},
+        [
+            Observation(
+                WORK, Setting(batch), 0.0, n, latency or 0.0, rate or 0.0, tail, spread, memory, watts, errors
+            )
+            for batch, n, (latency, rate, tail, spread, memory, watts), errors in rows
+        ],
+    )
+    json.dumps(to_json(history), allow_nan=False)
+    goal = Goal(objective, max_latency_s, max_memory_bytes, price_per_kwh=0.3)
+    found = propose(history.get(WORK, {}), ladder(goal, 8), goal, Setting(8))
+    assert all(isinstance(line, str) for line in found.lines())
+    assert found.setting is None or found.setting.batch >= 1
+
+
+def test_a_latency_that_is_no_number_is_that_of_the_batch():
+    points = fold({}, [Observation(WORK, Setting(8), 0.0, 10, float("nan"), 80.0, float("nan"))])[WORK]
+    assert propose(points, LADDER[3:4], Goal(max_latency_s=0.05)).rejected[0].value == pytest.approx(0.1)
 
 
 def test_a_proposal_is_plain_data():
