@@ -194,6 +194,11 @@ class TuningCollector:
                     unfilled.add(report.batch_size)
         return found, unfilled
 
+    def _wanted_of(self, job: str, report: Report) -> int | None:
+        """The size that a job was asked for last, which it may not have heard of: its batch in hand goes on; else its own."""
+        control = self.channel.control(job) if self.channel else None
+        return report.batch_size if control is None or control.batch_size is None else control.batch_size
+
     def _fields(
         self,
         session: Session,
@@ -207,7 +212,7 @@ class TuningCollector:
             session, wish if wish.asked else None, proposal, self.care, self.pace, len(reports), now_s
         )
         asked = list(reports) if wanted.all_jobs else trial_jobs(list(reports), wish.explore)
-        open_ = sum(reports[job].batch_size != wanted.batch for job in asked)
+        open_ = sum(self._wanted_of(job, reports[job]) != wanted.batch for job in asked)
         best = proposal.best.batch if proposal.best is not None else None
         gap = next(
             (

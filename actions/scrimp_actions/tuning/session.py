@@ -161,7 +161,7 @@ def observe(
         return session
     if (
         session.goal != wish.goal
-    ):  # what was concluded under other bounds holds no longer; what was measured does
+    ):  # what was concluded for another one holds no longer; what was measured does
         session = Session(
             session.workload,
             session.incumbent,
