@@ -141,7 +141,9 @@ class Manager:
                 self._plan(now_s)
                 self.runner.carry_on(now_s)
             due_s = self.runner.next_s(now_s)
-            times = [self._look_s + self.beat.look_s, self._plan_s + self.beat.plan_s]
+            times = [self._look_s + self.beat.look_s]
+            if not self._unseen:  # no round is planned on what is not known
+                times.append(self._plan_s + self.beat.plan_s)
             return min([*times, due_s] if due_s is not None else times)
 
     def members(self, fleet: str) -> list[Entry]:

@@ -3,10 +3,20 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
+from types import SimpleNamespace
 
 import pytest
 
-from scrimp.api import Continuing, Direction, Figuring, PlannedAction, Provider, Refusal, Services
+from scrimp.api import (
+    Continuing,
+    Direction,
+    Figuring,
+    PlannedAction,
+    Provider,
+    Refusal,
+    Services,
+    Unavailable,
+)
 from scrimp.testing import ManualClock
 from scrimp.testing.contract import ProviderContract
 from scrimp.worker import open_queue
@@ -14,6 +24,7 @@ from scrimp_actions.spot import State
 from scrimp_actions.spot.cloud import LaunchRequest, Purchase
 from scrimp_actions.spot.fleet_provider import FleetProvider
 from scrimp_actions.spot.hands import ENGINE_TAG, MEMBER_TAG
+from scrimp_actions.spot.members import DAY_S
 from scrimp_actions.spot.trace import build_collector, build_provider, shared_key
 from scrimp_actions.spot.trace_world import TraceWorld
 
@@ -177,6 +188,57 @@ def test_orphans_are_swept() -> None:
     assert len(town.bought()) == 5
     town.run(200.0)
     assert len(town.bought()) == 4
+
+
+def test_a_notice_puts_its_pool_off_and_a_rebalance_signal_only_prepares() -> None:
+    town = Town.build(purchase_option="spot")
+    town.run(100.0)
+    manager, now_s = town.provider.manager, town.clock.at_s
+    calm, taken = manager.members("audio")[:2]
+    manager.at_risk(calm.member.instance, now_s)
+    town.run(30.0)
+    assert manager.runner.known(calm.member.instance).member.state is State.AT_RISK
+    assert not manager.pools.cooldowns.out(calm.pool, town.clock.at_s)
+    assert len(town.bought()) == 4
+    manager.notice(taken.member.instance, town.clock.at_s, None)
+    assert manager.pools.cooldowns.out(taken.pool, town.clock.at_s)
+    assert manager.pools.lives()[taken.pool].lost == pytest.approx(1.0), "a life ended there"
+
+
+def test_a_cloud_that_does_not_answer_says_nothing_and_changes_nothing() -> None:
+    """A failed look never shrinks the fleet, and no round is planned on what is not known."""
+    town = Town.build()
+    town.run(100.0)
+    manager = town.provider.manager
+    answers = manager.watch.cloud.instances
+
+    def silent(_tags, *, deadline_s):
+        raise Unavailable("no answer")
+
+    manager.watch.cloud = SimpleNamespace(instances=silent)
+    town.run(20.0)
+    town.apply(act("scale_down", after={"size": 1.0}), "down")
+    town.run(600.0)
+    assert len(town.bought()) == 4
+    assert manager.unseen == "no answer"
+    manager.watch.cloud = SimpleNamespace(instances=answers)
+    town.run(600.0)
+    assert (len(town.bought()), manager.unseen) == (1, "")
+
+
+@pytest.mark.parametrize(("cap", "most"), [(4, 1), (1, 1)])
+def test_in_a_quiet_market_a_place_moves_once(cap: int, most: int) -> None:
+    """A day and a half without a loss: to spot, and that is all, whatever the cap allows."""
+    work = {"batch_items": 8192, "checkpoint_s": 7200.0, "lease_s": 14400.0}
+    calm = {"look_s": 600.0, "plan_s": 600.0, "work": work}
+    town = Town.build(moves_per_day=cap, hours=60.0, items=10**9, **calm)
+    town.run(400.0)
+    town.apply(act("switch_to_spot"))
+    town.run(1.5 * DAY_S)
+    moves = [place.moves for place in town.provider.manager.runner.slots.values()]
+    assert len(moves) == 4
+    assert {len(some) for some in moves} == {most}
+    assert town.bought() == ["spot"] * 4
 
 
 def test_what_another_engine_launched_is_left_alone() -> None:

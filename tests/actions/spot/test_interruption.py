@@ -114,6 +114,27 @@ def test_a_lost_member_that_was_dismissed_is_not_replaced() -> None:
     assert kinds(steps) == [StepKind.REVOKE_LEASES]
 
 
+def test_who_is_dismissed_asks_for_no_replacement_any_more() -> None:
+    """It was lost before, and its replacement was not got yet: the place is not wanted now."""
+    member, steps = advance(running(), Gone(1000.0, "i-1"), RULES)
+    assert StepKind.REPLACE in kinds(steps)
+    member, _ = advance(member, Dismiss(1001.0, 1300.0), RULES)
+    assert not member.is_open(StepKind.REPLACE)
+    replace_step = next(step for step in steps if step.kind is StepKind.REPLACE)
+    member, _ = advance(member, Failed(1002.0, replace_step.key), RULES)
+    _, steps = advance(member, Clock(1900.0), RULES)
+    assert StepKind.REPLACE not in kinds(steps)
+
+
+def test_a_launch_has_one_limit_until_it_runs() -> None:
+    """An answer shortly before it is over gives an instance that never comes up no second time."""
+    member, (launch,) = request("m", 0.0, RULES)
+    member, _ = advance(member, Done(RULES.launch_s - 1.0, launch.key, "i-1"), RULES)
+    assert wake_s(member, RULES) == RULES.launch_s
+    member, _ = advance(member, Clock(RULES.launch_s), RULES)
+    assert member.state is State.LOST
+
+
 def test_notices_of_all_channels_count_once() -> None:
     """The same instance and action time, from another channel: no second stop, no second replacement."""
     member, _ = advance(running(), Notice(1000.0, "i-1", 1118.0), RULES)
