@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -56,6 +57,7 @@ class World:
     lost: Counter[str] = field(default_factory=Counter)  # so many answers are lost after the effect, by call
     expired: bool = False
     allowed: frozenset[str] | None = None
+    policy: list[dict[str, Any]] | None = None  # statements of an IAM policy: with resources and conditions
     calls: list[str] = field(default_factory=list)
     tokens: dict[str, tuple[dict[str, list[str]], bytes]] = field(default_factory=dict)
 
@@ -106,6 +108,9 @@ class AwsServer:
         elif world.allowed is not None and set(MORE_ACTIONS.get(call, (call,))) - world.allowed:
             code = "UnauthorizedOperation" if call.startswith("ec2") else "AccessDeniedException"
             answer = error(call, code, f"not authorized to perform {call}", 403)
+        elif world.policy is not None and (denied := self._denied(call, form, body)):
+            code = "UnauthorizedOperation" if call.startswith("ec2") else "AccessDeniedException"
+            answer = error(call, code, f"not authorized to perform {denied}", 403)
         elif throttled:
             answer = error(
                 call,
@@ -121,6 +126,18 @@ class AwsServer:
             if lost:
                 answer = error(call, "InternalError", "the answer was lost", 500)
         return answer(environ, start_response)
+
+    def _denied(self, call: str, form: dict[str, list[str]], body: bytes) -> str:
+        """The first action of a call that no statement allows; empty where all are."""
+        assert self.world.policy is not None
+        asked = list(requests(call, form, body, self._tags_of))
+        for action, resource, context in asked:
+            if not any(allows(one, action, resource, context) for one in self.world.policy):
+                return f"{action} on {resource} with {context}"
+        return ""
+
+    def _tags_of(self, instance: str) -> dict[str, str]:
+        return dict(ec2_backends[ACCOUNT][REGION].tags.get(instance, {}))
 
     def _call(self, request: Request, body: bytes) -> tuple[str, dict[str, list[str]]]:
         """`service:Operation`, and the form of a query."""
@@ -298,6 +315,48 @@ def error(call: str, code: str, message: str, status: int) -> Response:
         return Response(said, status, content_type="text/xml")
     said = json.dumps({"__type": code, "message": message})
     return Response(said, status, content_type="application/x-amz-json-1.1")
+
+
+def allows(statement: dict[str, Any], action: str, resource: str, context: dict[str, str]) -> bool:
+    """Whether a statement allows an action on a resource: by name, by ARN with `*`, and by `StringEquals`."""
+    wanted = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    conditions = statement.get("Condition", {})
+    assert set(conditions) <= {"StringEquals"}, "no other operator is known here"
+    return (
+        action in statement["Action"]
+        and any(fnmatchcase(resource, one) for one in wanted)
+        and all(context.get(key) == value for key, value in conditions.get("StringEquals", {}).items())
+    )
+
+
+def requests(
+    call: str, form: dict[str, list[str]], body: bytes, tags_of: Callable[[str], dict[str, str]]
+) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """What IAM is asked for a call: actions, each on a resource and with the keys that conditions know."""
+    ec2 = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+    for action in MORE_ACTIONS.get(call, (call,)):
+        if action == "ec2:TerminateInstances":
+            for instance in listed(form, "InstanceId"):
+                tags = {f"aws:ResourceTag/{key}": value for key, value in tags_of(instance).items()}
+                yield action, f"{ec2}:instance/{instance}", tags
+        elif action == "ec2:CreateTags":
+            by = "CreateFleet" if call == "ec2:CreateFleet" else "RunInstances"
+            yield action, f"{ec2}:instance/*", {"ec2:CreateAction": by}
+        elif action == "ec2:ModifyFleet":
+            yield action, f"{ec2}:fleet/{form['FleetId'][0]}", {}
+        elif action in ("autoscaling:SetDesiredCapacity", "autoscaling:UpdateAutoScalingGroup"):
+            name = form["AutoScalingGroupName"][0]
+            group = f"autoScalingGroup:0:autoScalingGroupName/{name}"
+            yield action, f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:{group}", {}
+        elif action.startswith("sqs:"):
+            name = json.loads(body)["QueueUrl"].rpartition("/")[2]
+            yield action, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", {}
+        elif action == "events:PutEvents":
+            for entry in json.loads(body)["Entries"]:
+                bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{entry['EventBusName']}"
+                yield action, bus, {"events:source": entry["Source"]}
+        else:
+            yield action, f"any of {action}", {}
 
 
 def listed(form: dict[str, list[str]], stem: str) -> set[str]:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 from tests.aws.server import MORE_ACTIONS, REGION, AwsServer
-from tests.aws.setup import auto_scaling_group, event, notice_queue, section, template
+from tests.aws.setup import auto_scaling_group, event, notice_queue, run, section, template
 from tests.aws.test_provider import act, fleet, more, sized, switch
 from tests.cli.command import Shell
 from tests.servers import wait_for
 
 from scrimp.api import OutsideError, PlannedAction, Refusal, Services
-from scrimp.aws import operations
+from scrimp.aws import Account, operations
 from scrimp.aws.operations import Operation
 from scrimp.collectors.aws import AwsCollector, AwsEventsCollector
 from scrimp.worker import FolderChannel
@@ -121,6 +121,11 @@ def allowed(scrimp: Shell) -> frozenset[str]:
     return frozenset(action for one in document["Statement"] for action in one["Action"])
 
 
+def statements(scrimp: Shell) -> list[dict[str, Any]]:
+    """The statements that are printed: their resources and conditions count, too."""
+    return list(json.loads(scrimp("permissions", "--output", "json").out)["Statement"])
+
+
 def settle(provider: AwsProvider, done: Callable[[], bool], what: str) -> None:
     """Drive the provider as the daemon does, until something is so."""
 
@@ -203,12 +208,39 @@ def test_a_recorded_run_makes_no_call_that_is_not_printed_and_prints_none_that_i
     site.policies(*ACTIONS)
     printed = allowed(scrimp)
     assert aws.world.calls == [], "printing asks nobody"
-    aws.world.allowed = printed
+    aws.world.policy = statements(scrimp)
     aws.world.prices = [("g5.xlarge", f"{REGION}a", 0.3, 0.0)]
     run_everything(site)
     used = needed(aws.world.calls)
     assert used <= printed
     assert printed == used
+
+
+def test_what_is_printed_allows_nothing_to_be_done_to_others(
+    aws: AwsServer, site: Site, scrimp: Shell
+) -> None:
+    """Instances of others, other groups and queues, events of other sources, and tags on what is there already."""
+    site.policies(*ACTIONS)
+    aws.world.policy = statements(scrimp)
+    auto_scaling_group(aws, "other", 2)
+    (foreign,) = run(aws, 1, scrimp__fleet="elsewhere")
+    (own,) = run(aws, 1, scrimp__fleet="aws")
+    account = build(site.provider, site.services()).fleets.manager.means.cloud.account  # type: ignore[attr-defined]
+    with pytest.raises(OutsideError, match="not allowed"):
+        account.call(operations.TERMINATE, deadline_s=5, InstanceIds=[own, foreign])
+    account.call(operations.TERMINATE, deadline_s=5, InstanceIds=[own])
+    groups = Account(account.settings, (operations.SET_DESIRED, operations.RECEIVE, operations.PUT_EVENTS))
+    with pytest.raises(OutsideError, match="not allowed"):
+        groups.call(operations.SET_DESIRED, deadline_s=5, AutoScalingGroupName="other", DesiredCapacity=0)
+    with pytest.raises(OutsideError, match="not allowed"):
+        groups.call(operations.RECEIVE, deadline_s=5, QueueUrl=f"{site.queue}-other")
+    entry = {"Source": "app", "DetailType": "x", "Detail": "{}", "EventBusName": "default"}
+    with pytest.raises(OutsideError, match="not allowed"):
+        groups.call(operations.PUT_EVENTS, deadline_s=5, Entries=[entry])
+    tagging = [one for one in aws.world.policy if "ec2:CreateTags" in one["Action"]]
+    assert [one["Condition"] for one in tagging] == [
+        {"StringEquals": {"ec2:CreateAction": by}} for by in ("CreateFleet", "RunInstances")
+    ]
 
 
 def test_policies_that_only_resize_may_buy_nothing_else(site: Site, scrimp: Shell) -> None:

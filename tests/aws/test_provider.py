@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from scrimp.api import (
     PlannedAction,
     Reached,
     Refusal,
+    Refused,
     Report,
     RunState,
     Services,
@@ -396,6 +398,47 @@ def test_a_fleet_of_aws_keeps_its_share_of_spot(aws: AwsServer, room: Room) -> N
     target = found["TargetCapacitySpecification"]
     wanted = {"TotalTargetCapacity": 2, "SpotTargetCapacity": 2, "OnDemandTargetCapacity": 0}
     assert {name: target[name] for name in wanted} == wanted
+
+
+def test_what_aws_refuses_is_told_once_and_the_fleet_goes_on(aws: AwsServer, room: Room) -> None:
+    """A template that is not there is no question of capacity: somebody has to hear of it."""
+    room.provider = room.build(template="nowhere", purchase_option="spot")
+    room.apply(sized(0, 1), "grow")
+    told = []
+    limit = time.monotonic() + SETTLE_S
+    while len(told) < 1 or time.monotonic() < limit - SETTLE_S + 3.0:
+        assert time.monotonic() < limit
+        try:
+            room.provider.carry_on(time.time())
+        except Refused as error:
+            told.append(str(error))
+        time.sleep(0.02)
+    assert len(told) == 1
+    assert "ec2:CreateFleet" in told[0]
+
+
+def test_pools_that_hold_their_share_are_not_among_those_that_aws_chooses_from(
+    aws: AwsServer, room: Room
+) -> None:
+    """AWS takes what is deepest and cheapest of all that it is given, and knows nothing of a floor."""
+    room.provider = room.build(purchase_option="spot")
+    room.grown(4)
+    held = Counter(entry.pool for entry in room.provider.fleets.manager.members("audio"))
+    assert held == {A: 2, B: 2}
+    asked = [form for form, _ in aws.world.tokens.values()]
+    overrides = [sum("InstanceType" in key for key in form if ".Overrides." in key) for form in asked]
+    assert 1 in overrides, "the last ones had one pool to choose from"
+
+
+def test_a_launch_that_is_asked_for_again_is_the_same_request(aws: AwsServer, room: Room) -> None:
+    """The answer was lost, and prices have moved since: other pools under its token would be refused."""
+    room.provider = room.build(purchase_option="spot")
+    aws.world.lost["ec2:CreateFleet"] = 1
+    aws.world.prices.append(("g5.xlarge", f"{REGION}a", 0.1, time.time() - 60))
+    room.grown(1)
+    assert len(room.members()) == 1
+    assert aws.world.calls.count("ec2:CreateFleet") == 2
+    assert len(aws.world.tokens) == 1
 
 
 def test_a_fleet_that_was_deleted_is_not_the_one_that_took_its_place(aws: AwsServer, room: Room) -> None:

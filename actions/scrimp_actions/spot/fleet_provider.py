@@ -16,6 +16,7 @@ from scrimp.api import (
     Probe,
     Reached,
     Refusal,
+    Refused,
     Services,
     TargetGone,
     Value,
@@ -127,8 +128,12 @@ class FleetProvider:
         return Probe(Reached.UNTOUCHED, "not done under this intent")
 
     def carry_on(self, now_s: float) -> float | None:
-        """See `Continuing`."""
-        return self.manager.carry_on(now_s)
+        """See `Continuing`. Raises `Refused` once for what a step was refused for; all else has been gone on with then."""
+        due_s = self.manager.carry_on(now_s)
+        trouble = self.manager.trouble()
+        if trouble:
+            raise Refused(trouble)
+        return due_s
 
     def _fleet(self, action: PlannedAction) -> tuple[FleetSpec, Wish]:
         name = action.target.partition("/")[2]

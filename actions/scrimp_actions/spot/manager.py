@@ -74,7 +74,10 @@ class Manager:
     _plan_s: float = float("-inf")
     _unseen: str = ""
     _engine: str = ""
+    _trouble: str = ""
+    _told: str = ""
     _asked: dict[str, str] = field(default_factory=dict)
+    _requests: dict[str, tuple[str, LaunchRequest]] = field(default_factory=dict)
     _looking: Future[tuple[Seen, Sequence[PoolPrice]]] | None = None
 
     def __post_init__(self) -> None:
@@ -90,7 +93,9 @@ class Manager:
             deadline_s=means.deadline_s,
             tags=self.tags,
         )
-        self.runner = Runner(self.book, hands, self._rules, pace=self.pace, crew=self.crew)
+        self.runner = Runner(
+            self.book, hands, self._rules, pace=self.pace, crew=self.crew, refused=self._refused
+        )
         self.watch = Watch(means.cloud, means.channel, hands.end, self.tags, self.patience, means.deadline_s)
         for name, spec in self.specs.items():
             noted = self.book.note(f"fleet/{name}")
@@ -168,6 +173,17 @@ class Manager:
         """What all instances of this engine bear."""
         return {FLEET_TAG: self.means.scope, ENGINE_TAG: self._engine}
 
+    def trouble(self) -> str:
+        """Why something was refused that is no question of capacity, such as a template that is not there; told once."""
+        with self._turn:
+            if self._trouble == self._told:
+                return ""
+            self._told = self._trouble
+            return self._trouble
+
+    def _refused(self, error: BaseException) -> None:
+        self._trouble = str(error) or type(error).__name__
+
     @property
     def unseen(self) -> str:
         """Why the last look failed; empty where it did not."""
@@ -220,6 +236,7 @@ class Manager:
     def _plan(self, now_s: float) -> None:
         self._plan_s = now_s
         self._asked = {name: pool for name, pool in self._asked.items() if name in self.runner.entries}
+        self._requests = {name: made for name, made in self._requests.items() if name in self.runner.entries}
         for name, spec in self.specs.items():
             wish = self.wishes[name]
             pools = wish.pools or spec.pools
@@ -250,19 +267,28 @@ class Manager:
         return replace(self.rules, spot_attempts=WAIT_FOR_EVER) if wish and wish.wait else self.rules
 
     def _request(self, entry: Entry, step: Step) -> LaunchRequest:
-        spec = self.specs[entry.fleet]
+        """The same for the same step: a cloud that has seen its token before refuses it with another request."""
         with self._turn:  # asked by the crew
-            wish = self.wishes[entry.fleet]
-            pools = self.pools.ranked(
-                wish.pools or spec.pools,
-                self._held(entry),
-                wish.size,
-                entry.member.now_s,
-                least_pools=spec.least_pools,
-                most_share=spec.most_share,
-            )
-            self._asked[entry.name] = pools[0]
+            made = self._requests.get(entry.name)
+            if made is None or made[0] != step.key:
+                made = self._requests[entry.name] = (step.key, self._made(entry, step))
+            return made[1]
+
+    def _made(self, entry: Entry, step: Step) -> LaunchRequest:
+        spec, wish = self.specs[entry.fleet], self.wishes[entry.fleet]
         full = step.on_demand or wish.purchase is Purchase.ON_DEMAND
+        names = wish.pools or spec.pools
+        # On demand is not taken, so nothing is spread there; the cloud takes the cheapest that it has.
+        order = self.pools.ranked if full else self.pools.asked
+        pools = order(
+            names,
+            self._held(entry),
+            wish.size,
+            entry.member.now_s,
+            least_pools=spec.least_pools,
+            most_share=spec.most_share,
+        )
+        self._asked[entry.name] = pools[0]
         return LaunchRequest(
             f"{self._engine}/{step.key}",
             tuple(pools),
@@ -284,6 +310,8 @@ class Manager:
 
     def _launched(self, _entry: Entry, launched: Launched, now_s: float) -> None:
         with self._turn:
+            if launched.instances:
+                self._trouble = self._told = ""
             for error in launched.errors:
                 if error.capacity:
                     self.pools.strike(error.pool, now_s)

@@ -180,15 +180,44 @@ class PoolBook:
         A pool is full with its share of the fleet: `most_share`, or an even part over `least_pools`. Those that failed
         lately come last, for where nothing else is left capacity comes first.
         """
+        return [name for _, name in self._ordered(pools, held, size, now_s, least_pools, most_share)]
+
+    def asked(
+        self,
+        pools: Sequence[str],
+        held: Mapping[str, int],
+        size: int,
+        now_s: float,
+        *,
+        least_pools: int,
+        most_share: float,
+    ) -> list[str]:
+        """The pools of one launch: the first of `ranked`, and those that are as good to have (not full, not failed lately).
+
+        A cloud may choose among all that it is given, AWS by depth and price: one that is full must not be among them as
+        long as another is not.
+        """
+        found = self._ordered(pools, held, size, now_s, least_pools, most_share)
+        return [name for (out, full, _), name in found if (out, full) == found[0][0][:2]]
+
+    def _ordered(
+        self,
+        pools: Sequence[str],
+        held: Mapping[str, int],
+        size: int,
+        now_s: float,
+        least_pools: int,
+        most_share: float,
+    ) -> list[tuple[tuple[bool, bool, float], str]]:
         share = min(most_share, 1.0 / least_pools if least_pools > 0 else 1.0)
         most = max(1, math.floor(size * share + 1e-9))
 
-        def order(name: str) -> tuple[bool, bool, float, str]:
+        def order(name: str) -> tuple[bool, bool, float]:
             standing = self.standing(name, now_s)
             cost = math.inf if standing is None else standing.cost_per_unit
-            return self.cooldowns.out(name, now_s), held.get(name, 0) >= most, cost, name
+            return self.cooldowns.out(name, now_s), held.get(name, 0) >= most, cost
 
-        return sorted(pools, key=order)
+        return sorted((order(name), name) for name in pools)
 
     def move(self, pool: str, now_s: float) -> Move | None:
         """The figures of a move from on demand into this pool; None where a price is unknown."""

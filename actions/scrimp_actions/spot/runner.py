@@ -80,7 +80,8 @@ class Runner:
     """One runner for all members of one book. `rules` gives the limits of an entry.
 
     `crew` carries out steps side by side: that of the workers, and that of the cloud; without it they are carried out
-    in the call, which a simulation wants. `wrote` is told of each write, after it is on the disk.
+    in the call, which a simulation wants. `wrote` is told of each write, after it is on the disk; `refused` of errors that
+    another try under the same key cannot help.
     """
 
     book: MemberBook
@@ -90,6 +91,7 @@ class Runner:
     crew: tuple[Executor, Executor] | None = None
     checkpoint: Checkpoint = _nothing
     wrote: Callable[[Changes], None] = lambda _changes: None
+    refused: Callable[[BaseException], None] = lambda _error: None
     entries: dict[str, Entry] = field(default_factory=dict)
     slots: dict[tuple[str, int], Slot] = field(default_factory=dict)
     _of_instance: dict[str, str] = field(default_factory=dict)
@@ -266,6 +268,8 @@ class Runner:
             asked_s = error.retry_after_s if isinstance(error, Throttled) else None
             self._again_s[key] = now_s + (self.pace.retry_s if asked_s is None else asked_s)
             return
+        if error is not None:
+            self.refused(error)
         answer = Answer(done=False) if error is not None else future.result()
         if answer is None:
             self._again_s[key] = now_s + self.pace.poll_s

@@ -15,14 +15,13 @@ from scrimp.api import Permission
 class Operation:
     """One call: boto3's service, the API's name, the client's method.
 
-    `iam` is its IAM action where that has another name, `more` those besides its own. `items` names the list in a paged
-    answer. `free` calls need no permission.
+    `iam` is its IAM action where that has another name; what launching takes besides is `launch_permissions`. `items` names
+    the list in a paged answer. `free` calls need no permission.
     """
 
     service: str
     name: str
     method: str
-    more: tuple[str, ...] = ()
     items: str = ""
     iam: str = ""
     free: bool = False
@@ -31,11 +30,6 @@ class Operation:
     def action(self) -> str:
         """The IAM action of the call itself."""
         return self.iam or f"{self.service}:{self.name}"
-
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """All IAM actions that the call needs."""
-        return () if self.free else (self.action, *self.more)
 
     def permissions(
         self,
@@ -46,13 +40,30 @@ class Operation:
         optional: bool = False,
     ) -> tuple[Permission, ...]:
         """What has to be allowed for it, on `resources`."""
-        return tuple(
-            Permission("aws", action, resources, conditions or {}, why, optional) for action in self.actions
-        )
+        if self.free:
+            return ()
+        return (Permission("aws", self.action, resources, conditions or {}, why, optional),)
 
 
-def _ec2(name: str, method: str, items: str = "", more: tuple[str, ...] = ()) -> Operation:
-    return Operation("ec2", name, method, more, items)
+def launch_permissions(why: str, *, by_fleet: bool) -> tuple[Permission, ...]:
+    """What launching takes with the caller's own rights: to run instances, and to tag those that it runs, and no others.
+
+    Without that bound whoever may tag could give any instance the tag that lets it be ended. An instant fleet tags in the
+    name of CreateFleet or of RunInstances (EC2 User Guide, "Grant permission to tag EC2 resources during creation").
+    """
+    creating = ("CreateFleet", "RunInstances") if by_fleet else ("RunInstances",)
+    instances = ("arn:aws:ec2:*:*:instance/*",)
+    return (
+        Permission("aws", "ec2:RunInstances", ("*",), {}, why),
+        *(
+            Permission("aws", "ec2:CreateTags", instances, {"StringEquals": {"ec2:CreateAction": by}}, why)
+            for by in creating
+        ),
+    )
+
+
+def _ec2(name: str, method: str, items: str = "") -> Operation:
+    return Operation("ec2", name, method, items)
 
 
 DESCRIBE_INSTANCES = _ec2("DescribeInstances", "describe_instances", "Reservations")
@@ -64,7 +75,7 @@ DESCRIBE_TEMPLATE_VERSIONS = _ec2(
 DESCRIBE_FLEETS = _ec2("DescribeFleets", "describe_fleets", "Fleets")
 SPOT_PRICES = _ec2("DescribeSpotPriceHistory", "describe_spot_price_history", "SpotPriceHistory")
 PLACEMENT_SCORES = _ec2("GetSpotPlacementScores", "get_spot_placement_scores", "SpotPlacementScores")
-CREATE_FLEET = _ec2("CreateFleet", "create_fleet", more=("ec2:RunInstances", "ec2:CreateTags"))
+CREATE_FLEET = _ec2("CreateFleet", "create_fleet")
 MODIFY_FLEET = _ec2("ModifyFleet", "modify_fleet")
 TERMINATE = _ec2("TerminateInstances", "terminate_instances")
 DESCRIBE_GROUPS = Operation(
@@ -75,7 +86,6 @@ UPDATE_GROUP = Operation(
     "autoscaling",
     "UpdateAutoScalingGroup",
     "update_auto_scaling_group",
-    more=("ec2:RunInstances", "ec2:CreateTags"),
 )
 GET_PRODUCTS = Operation("pricing", "GetProducts", "get_products", items="PriceList")
 GET_METRICS = Operation("cloudwatch", "GetMetricData", "get_metric_data", items="MetricDataResults")

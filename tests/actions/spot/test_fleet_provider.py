@@ -20,7 +20,7 @@ from scrimp.api import (
 from scrimp.testing import ManualClock
 from scrimp.testing.contract import ProviderContract
 from scrimp.worker import open_queue
-from scrimp_actions.spot import State
+from scrimp_actions.spot import State, Step, StepKind
 from scrimp_actions.spot.cloud import LaunchRequest, Purchase
 from scrimp_actions.spot.fleet_provider import FleetProvider
 from scrimp_actions.spot.hands import ENGINE_TAG, MEMBER_TAG
@@ -203,6 +203,20 @@ def test_a_notice_puts_its_pool_off_and_a_rebalance_signal_only_prepares() -> No
     manager.notice(taken.member.instance, town.clock.at_s, None)
     assert manager.pools.cooldowns.out(taken.pool, town.clock.at_s)
     assert manager.pools.lives()[taken.pool].lost == pytest.approx(1.0), "a life ended there"
+
+
+def test_a_launch_that_is_asked_for_again_is_the_same_request() -> None:
+    """Its answer may have been lost, and a cloud refuses a token that it knows with another request."""
+    town = Town.build(purchase_option="spot")
+    town.run(100.0)
+    manager = town.provider.manager
+    entry = manager.members("audio")[0]
+    step = Step(StepKind.LAUNCH, "k/launch/1", 1e12)
+    first = manager._request(entry, step)
+    manager.pools.strike(first.pools[0], town.clock.at_s)
+    assert manager._request(entry, step) == first
+    again = manager._request(entry, replace(step, key="k/launch/2"))
+    assert first.pools[0] not in again.pools, "the next try goes elsewhere"
 
 
 def test_a_cloud_that_does_not_answer_says_nothing_and_changes_nothing() -> None:

@@ -30,6 +30,25 @@ def ranked(made: PoolBook, now_s: float, size: int = 8, **held: int) -> list[str
     return made.ranked(POOLS, counts, size, now_s, least_pools=2, most_share=0.5)
 
 
+def test_a_launch_may_go_where_there_is_room_and_nowhere_else_while_there_is() -> None:
+    """Full pools and those that failed lately are asked only when no other is left."""
+    pools = [f"t:{zone}" for zone in "abc"]
+    book = PoolBook(pools, Machine({}))
+    book.observe([PoolPrice(name, Money(1.0, "USD"), Money(3.0, "USD"), 0.0) for name in pools], 0.0)
+
+    def asked(held: dict[str, int]) -> list[str]:
+        return book.asked(pools, held, 4, 10.0, least_pools=2, most_share=0.5)
+
+    assert asked({}) == pools
+    assert asked({"t:a": 2}) == ["t:b", "t:c"]
+    book.strike("t:b", 10.0)
+    assert asked({"t:a": 2}) == ["t:c"]
+    assert asked({"t:a": 2, "t:c": 2}) == ["t:a", "t:c"], "full ones before those that gave nothing"
+    for name in pools:
+        book.strike(name, 10.0)
+    assert asked({}) == pools
+
+
 def test_cheap_work_goes_before_cheap_machines() -> None:
     """`y` costs half as much again and does twice the work."""
     assert ranked(book(), 7200.0) == ["y:a", "x:a", "x:b"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from scrimp.api import Permission, Refused, TargetGone
@@ -118,8 +118,8 @@ class ScalingGroup:
         if set(actions) & set(RESIZING):
             found += operations.SET_DESIRED.permissions(why, resources=arn)
         if set(actions) & set(BUYING):
-            own, *launching = operations.UPDATE_GROUP.permissions(why)
-            found += [replace(own, resources=arn), *launching, *_shown(why)]
+            found += operations.UPDATE_GROUP.permissions(why, resources=arn)
+            found += [*operations.launch_permissions(why, by_fleet=False), *_shown(why)]
         return found
 
 

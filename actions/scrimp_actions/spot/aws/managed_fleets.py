@@ -79,6 +79,7 @@ def _needs(name: str, pass_role: str, *, network: bool) -> list[Permission]:
     found = [
         *operations.DESCRIBE_INSTANCES.permissions(why),
         *operations.CREATE_FLEET.permissions(why),
+        *operations.launch_permissions(why, by_fleet=True),
         *(operations.DESCRIBE_SUBNETS.permissions(why) if network else ()),
         *operations.TERMINATE.permissions(why, resources=("arn:aws:ec2:*:*:instance/*",), conditions=tagged),
         *operations.SPOT_PRICES.permissions(f"{why}, prices in plans", optional=True),

@@ -136,10 +136,11 @@ class AwsProvider:
                 if one.kind is NoticeKind.REBALANCE and one.noticed_at_s > self._heard_s:
                     self.fleets.manager.at_risk(one.instance, now_s)
             self._heard_s = max([self._heard_s, *(one.noticed_at_s for one in notices)])
-        next_s = self.fleets.carry_on(now_s)
-        with suppress(Unavailable):  # the collector goes on with what was written before
-            self.lives.write(self.fleets.manager.pools.lives())
-        return next_s
+        try:
+            return self.fleets.carry_on(now_s)
+        finally:
+            with suppress(Unavailable):  # the collector goes on with what was written before
+                self.lives.write(self.fleets.manager.pools.lives())
 
     def permissions(self, actions: Collection[str]) -> Sequence[Permission]:
         """What these actions need, on the groups that are configured."""
