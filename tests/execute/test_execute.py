@@ -229,7 +229,6 @@ def test_a_cut_chain_ends_at_what_is_not_done(tmp_path: Path) -> None:
         {"paused": True},
         {"now_s": AT_S + 7200},
         {"policies": {}},
-        {"cap": Mode.DRY_RUN},
         {"policies": {"shrink": structs.replace(policy(), mode=Mode.OFF)}},
     ],
     ids=str,
@@ -244,6 +243,16 @@ def test_nothing_new_is_done_at_a_start_that_may_not_act(
     said, noted = restarted(tmp_path, world, **bar)
     assert (said, noted[-1], world.state[A]) == (["refused"], "refused", before)
     assert restarted(tmp_path, world) == ([], noted)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_start_that_is_capped_leaves_it_to_one_that_may_act(tmp_path: Path, at: int) -> None:
+    """A dry run uses up nothing real: not the act that was not begun, and not the rest of a chain."""
+    world = cut_chain(tmp_path, at, after=True)
+    before, noted = dict(world.state[A]), len(world.done)
+    assert restarted(tmp_path, world, cap=Mode.DRY_RUN)[0] == []
+    assert (world.state[A], len(world.done)) == (before, noted)
+    assert restarted(tmp_path, world, cap=Mode.APPROVE)[1] == ["done"] * 3
 
 
 def test_a_failure_is_no_cut(tmp_path: Path) -> None:

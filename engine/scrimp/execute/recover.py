@@ -29,11 +29,14 @@ def recover(
     Anything else, and a target that cannot be asked, waits for a person ("ask"): the caller alerts. An action that
     was done is followed by the rest of its decision, each noted and looked at again as ever, until one is not done.
 
-    Nothing new is done under the kill switch, where the policy is gone or may no longer act under `cap`, or for an
-    intent older than `recover_within_s`: that is noted as refused. Raises what the journal raises.
+    Nothing new is done under the kill switch, where the policy is gone or may act no longer, or for an intent older
+    than `recover_within_s`: that is noted as refused. A run that is capped below acting leaves all of it to one that
+    is not: a dry run uses up nothing. Raises what the journal raises.
     """
+    if cap < Mode.APPROVE:
+        return ()
     actor = Actor(providers, journal, settings or ExecuteSettings(), sleep)
-    recovery = _Recovery(actor, ledger, frozenset(one.key for one in ledger.intents), policies, now_s, cap)
+    recovery = _Recovery(actor, ledger, frozenset(one.key for one in ledger.intents), policies, now_s)
     return tuple(outcome for intent in ledger.intents if not intent.shadow for outcome in recovery.of(intent))
 
 
@@ -44,7 +47,6 @@ class _Recovery:
     noted: frozenset[str]
     policies: Mapping[str, Policy]
     now_s: float
-    cap: Mode
 
     def of(self, intent: Intent) -> Iterator[Outcome]:
         """What there is to do about one intent: nothing, as a rule."""
@@ -91,8 +93,7 @@ class _Recovery:
         policy = self.policies.get(intent.policy)
         if policy is None:
             return f"there is no policy `{intent.policy}` any more"
-        mode = min(policy.mode, self.cap)
-        return f"its mode is `{mode.word}` now" if mode < Mode.APPROVE else ""
+        return f"its mode is `{policy.mode.word}` now" if policy.mode < Mode.APPROVE else ""
 
     def _probe(self, intent: Intent) -> Probe:
         provider = self.actor.provider_for(intent.action)
