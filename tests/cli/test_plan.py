@@ -57,6 +57,41 @@ def test_text_fits_eighty_columns(scrimp: Shell, folder: Path) -> None:
     assert "$15.00/h" in ran.out
 
 
+TUNING = """\
+scrimp 1
+
+policy tune {
+  "Find the batch size."
+  owner  "ml"
+  mode   enforce
+  target operation
+  when   batch_size > 0
+  do     tune_batch_size(max_latency = 2s)
+}
+"""
+
+
+def test_the_first_act_of_tuning_shows_that_bounds_are_noted_and_no_size(scrimp: Shell, folder: Path) -> None:
+    """What is shown is what is done: see the provider of `tune_batch_size`."""
+    (folder / "policies" / "idle.scrimp").write_text(TUNING)
+    row = {
+        "name": "asr",
+        "batch_size": 32,
+        "batch_size_next": 16,
+        "batch_size_asks": 1,
+        "tuned_for": "nothing",
+    }
+    snapshot = {"scrimp": "snapshot/1", "at": "2026-11-23T12:00:00Z", "kinds": {"operation": [row]}}
+    (folder / "now.json").write_text(json.dumps(snapshot))
+    assert (
+        "tune_batch_size: tuned_for nothing -> (max_latency = 2s)"
+        in scrimp("plan", "--snapshot", "now.json").out
+    )
+    row["tuned_for"] = "(max_latency = 2s)"
+    (folder / "now.json").write_text(json.dumps(snapshot))
+    assert "batch_size 32 -> 16, batch_size_asks 1 -> 0" in scrimp("plan", "--snapshot", "now.json").out
+
+
 def test_detailed_exit_code_says_that_something_would_be_done(scrimp: Shell) -> None:
     assert scrimp("plan", "--snapshot", "now.json", "--detailed-exitcode").code == 10
     capped = ("plan", "--snapshot", "now.json", "--detailed-exitcode", "--mode-cap", "dry_run")

@@ -173,8 +173,11 @@ def _wrapped(text: str, columns: int) -> list[str]:
 
 
 def _change(action: PlannedAction) -> str:
+    """What becomes different; what stays stands in JSON only."""
+    changed = {name: value for name, value in action.after.items() if value != action.before.get(name)}
     changes = ", ".join(
-        f"{name} {_shown(action.before.get(name))} -> {_shown(value)}" for name, value in action.after.items()
+        f"{name} {_shown(action.before.get(name))} -> {_shown(value)}"
+        for name, value in (changed or action.after).items()
     )
     return f"{action.action}: {changes}" if changes else action.action
 
