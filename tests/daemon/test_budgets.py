@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from tests.reports.usage import DAY_S, HOUR_S, START_S, history, node_hour
@@ -255,3 +256,64 @@ def test_doing_more_of_what_is_dear_is_no_rise() -> None:
     risen = [cost("cheap", 1.0, 10.0), cost("dear", 12.0, 5.0), cost("new", 99.0, 1.0)]
     assert unit_cost_change(before, risen, "samples") == pytest.approx(10 / 60)
     assert unit_cost_change([], risen, "samples") is None
+
+
+def imported(root: Path, days: int, *, lag: int) -> History:
+    """A dollar an hour by bills, the last of which ends `lag` days before `NOW_S`."""
+    first = int(NOW_S) - (lag + days) * DAY_S
+    bills = [
+        UsageRow(
+            first + at * DAY_S, first + (at + 1) * DAY_S, node="n", resource="other", billed_micro=24 * MICRO
+        )
+        for at in range(days)
+    ]
+    return history(root, bills, "focus")
+
+
+def test_hours_that_no_bill_is_of_yet_are_forecast_and_not_free(tmp_path: Path) -> None:
+    """Six of ten days are billed; the rest of the month is 24 days at the pace of the bills, not at none."""
+    (status,) = book(imported(tmp_path, 40, lag=4), BudgetSettings("b", 720.0)).statuses(NOW_S)
+    assert status.spent.amount == pytest.approx(6 * 24)
+    assert status.total.amount == pytest.approx(30 * 24, rel=0.01)
+    assert np.isnan(status.burn_rate)
+    assert status.known_s == NOW_S - 4 * DAY_S
+
+
+def test_a_bill_of_the_month_before_says_how_this_one_goes(tmp_path: Path) -> None:
+    """No day of this month is billed yet: nothing is spent of it, and all of it is forecast."""
+    (status,) = book(imported(tmp_path, 40, lag=12), BudgetSettings("b", 720.0)).statuses(NOW_S)
+    assert (status.spent.amount, status.used) == (0.0, 0.0)
+    assert status.total.amount == pytest.approx(30 * 24, rel=0.01)
+    assert str(status.period) == "2026-11"
+
+
+def test_the_first_hour_of_a_month_is_not_held_against_the_month_before(tmp_path: Path) -> None:
+    """Else a month that went over its limit would have the next one paged before it has begun."""
+    made = history(tmp_path, [row for row in rows(41) if row.start_s < START_S])
+    (status,) = book(made, BudgetSettings("b", 720.0)).statuses(START_S + 600.0)
+    assert str(status.period) == "2026-11"
+    assert status.spent.amount == 0.0
+    assert status.total.amount == pytest.approx(720, rel=0.01)
+    said = told(book(made, BudgetSettings("b", 735.0)), tmp_path, [START_S + 600.0])
+    assert said == []
+
+
+def test_a_bill_of_a_day_is_no_burst_at_midnight(tmp_path: Path) -> None:
+    """All of it stands at the hour in which it begins; a pace over hours is known only of what is measured."""
+    made = imported(tmp_path, 41, lag=-1)
+    for hour in range(4):
+        (status,) = book(made, BudgetSettings("b", 720.0)).statuses(NOW_S + hour * HOUR_S + 60)
+        assert np.isnan(status.burn_rate)
+    assert told(book(made, BudgetSettings("b", 10_000.0)), tmp_path, [NOW_S + 3700]) == []
+
+
+def test_a_bill_that_comes_late_is_seen_by_a_daemon_that_runs(tmp_path: Path) -> None:
+    made = imported(tmp_path, 40, lag=4)
+    one = book(made, BudgetSettings("b", 720.0))
+    one.statuses(NOW_S)
+    late = UsageRow(
+        int(NOW_S) - 4 * DAY_S, int(NOW_S) - 3 * DAY_S, node="n", resource="other", billed_micro=50 * MICRO
+    )
+    history(tmp_path, [late], "focus")
+    (status,) = one.statuses(NOW_S + 3600)
+    assert status.spent.amount == pytest.approx(6 * 24 + 50)

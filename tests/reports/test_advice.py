@@ -250,6 +250,20 @@ def test_volumes_and_pools_of_one_resource_have_targets_of_their_own(tmp_path: P
     assert 'volume where name == "data"' in policies
 
 
+def test_what_nobody_measured_is_neither_idle_nor_overloaded(tmp_path: Path) -> None:
+    """As bills are, that were imported: a volume, and machines of a pool."""
+    rows = [
+        replace(row, used=float("nan")) if row.job else row
+        for row in hours({"n1": ("train", 4.0, 4.0), "n2": ("train", 4.0, 4.0)})
+    ]
+    volume = {"node": "volume/data", "resource": STORAGE}
+    for hour in range(HOURS):
+        span = {"start_s": START_S + hour * HOUR_S, "end_s": START_S + (hour + 1) * HOUR_S}
+        rows.append(UsageRow(**span, **volume, capacity=9.0, billed_micro=MICRO))
+        rows.append(UsageRow(**span, **volume, job="not measured", allocated=9.0, used=float("nan")))
+    assert report(tmp_path, sorted(rows, key=lambda row: (row.start_s, row.node))).advice == ()
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(random=st.randoms(use_true_random=False))
 def test_all_pieces_of_a_pool_save_no_more_than_it_costs(tmp_path_factory, random: Random) -> None:

@@ -170,3 +170,28 @@ def test_bins_cover_the_period_without_gaps() -> None:
         found = bins(span)
         assert (found[0].start_s, found[-1].end_s) == (span.start_s, span.end_s)
         assert all(one.end_s == two.start_s for one, two in itertools.pairwise(found))
+
+
+def test_days_that_no_bill_is_of_yet_are_forecast_and_not_free(tmp_path: Path) -> None:
+    """Bills come days late: the forecast goes on from the last of them, and is compared with as long before."""
+    bills = [
+        UsageRow(
+            START_S + day * DAY_S,
+            START_S + (day + 1) * DAY_S,
+            node="n",
+            resource="other",
+            billed_micro=24 * MICRO,
+        )
+        for day in range(-40, 6)
+    ]
+    made = make_report(history(tmp_path, bills, "focus"), Ask(Question(NOVEMBER, bins(NOVEMBER))), NOW_S)
+    (outlook,) = made.outlooks
+    assert outlook.spent_micro == outlook.before_micro == 6 * 24 * MICRO
+    assert outlook.rest is not None
+    assert outlook.spent_micro + outlook.rest.mid_micro == pytest.approx(30 * 24 * MICRO, rel=0.01)
+
+
+def test_a_range_without_a_name_is_said_once(tmp_path: Path) -> None:
+    span = Period(START_S, START_S + DAY_S)
+    made = make_report(history(tmp_path, []), Ask(Question(span, bins(span))), NOW_S)
+    assert text(made).splitlines()[0] == "cost report 2026-11-01T00:00Z to 2026-11-02T00:00Z"

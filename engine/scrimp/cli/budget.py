@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -10,13 +11,16 @@ import click
 
 from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
-from scrimp.cli._screen import style, write_json
-from scrimp.costs import BudgetStatus
-from scrimp.daemon import BudgetBook
+from scrimp.cli._screen import iso, style, write_json
+from scrimp.config import BudgetSettings
+from scrimp.costs import BudgetAlert, BudgetStatus
+from scrimp.daemon import BudgetBook, passed, standing
 from scrimp.diagnostics import did_you_mean
 from scrimp.history import HistoryError, open_history
+from scrimp.model.quantities import duration_text
 
 BAR = 20
+HOUR_S = 3600
 
 
 @click.command()
@@ -26,7 +30,7 @@ BAR = 20
     "--store", type=click.Path(path_type=Path), help="The state folder; by default the configured one."
 )
 def command(*, names: Sequence[str], output: Literal["text", "json"], store: Path | None) -> ExitCode:
-    """Show budgets: spent, forecast with its band, pace. Exit code 1 if one is used up.
+    """Show budgets: spent, forecast with its band, pace, cost per item, alerts. Exit code 1 if one is used up.
 
     Budgets stand in scrimp.yaml under `budgets`. Without NAMES all are shown.
     """
@@ -42,34 +46,65 @@ def command(*, names: Sequence[str], output: Literal["text", "json"], store: Pat
         raise Wrong("there are no budgets in scrimp.yaml")
     try:
         history = open_history(store or config.store, config.currency)
-        found = BudgetBook(chosen, history).statuses(time.time())
+        book = BudgetBook(chosen, history)
+        found = book.statuses(time.time())
     except HistoryError as error:
         raise Failed(f"{error} (scrimp explain {error.code})") from error
+    told = [
+        _Told(one, settings, book.unit_cost_change(settings.name), standing(book, settings, one))
+        for one, settings in zip(found, chosen, strict=True)
+    ]
     if output == "json":
-        write_json({"scrimp": "budget/1", "budgets": [_document(one) for one in found]})
+        write_json({"scrimp": "budget/1", "budgets": [_document(one) for one in told]})
     else:
-        for one in found:
+        for one in told:
             _show(one)
     return ExitCode.NO if any(one.used >= 1 for one in found) else ExitCode.DONE
 
 
-def _show(one: BudgetStatus) -> None:
-    filled = min(round(one.used * BAR), BAR) if isfinite(one.used) else BAR
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A budget, how the cost per item of what it is of has changed (`None` is not known), and the rules that it passes."""
+
+    status: BudgetStatus
+    settings: BudgetSettings
+    unit_cost_change: float | None
+    alerts: tuple[BudgetAlert, ...]
+
+
+def _show(told: _Told) -> None:
+    one = told.status
+    filled = min(max(round(one.used * BAR), 0), BAR) if isfinite(one.used) else BAR
     colour = "red" if one.used >= 1 else "yellow" if one.low.amount >= one.budget.limit.amount else "green"
     bar = style("#" * filled, colour) + "." * (BAR - filled)
     click.echo(f"{one.budget.name} {one.period}  [{bar}] {one.used:.1%}")
     click.echo(f"  spent     {one.spent!s:>14} of {one.budget.limit}, {one.days_left:.1f} days left")
+    if one.at_s - one.known_s >= HOUR_S:
+        click.echo(f"            known up to {iso(one.known_s)[:16]}Z; what came later is in the forecast")
     held = (
         f"earlier bands held {one.ahead.coverage:.0%} of the time"
         if isfinite(one.ahead.coverage)
         else "no earlier band to judge it by"
     )
-    click.echo(f"  forecast  {one.total!s:>14}  80 % band {one.low} to {one.high}; {held}")
+    click.echo(f"  forecast  {one.total!s:>14}  80 % band {one.low} to {one.high}")
+    click.echo(f"                            {held}")
     if isfinite(one.burn_rate):
         click.echo(f"  pace      {one.burn_rate:>13.2f}x  of the pace that would just use it up")
+    if told.unit_cost_change is not None:
+        over, against = (
+            duration_text(each)
+            for each in (told.settings.unit_cost_over_s, told.settings.unit_cost_against_s)
+        )
+        click.echo(
+            f"  per item  {told.unit_cost_change:>+14.1%}  the last {over} against the {against} before"
+        )
+    for alert in told.alerts:
+        name = {"critical": "red", "warning": "yellow", "info": None}[alert.severity]
+        click.echo(f"  {style(f'{alert.severity:<8}', name)}  {passed(alert)}")
 
 
-def _document(one: BudgetStatus) -> dict[str, Any]:
+def _document(told: _Told) -> dict[str, Any]:
+    one = told.status
     limit = one.budget.limit
     return {
         "name": one.budget.name,
@@ -78,6 +113,7 @@ def _document(one: BudgetStatus) -> dict[str, Any]:
         "currency": limit.currency,
         "limit": limit.amount,
         "spent": round(one.spent.amount, 6),
+        "known_to": iso(one.known_s),
         "used": round(one.used, 6) if isfinite(one.used) else None,
         "forecast": {
             "low": round(one.low.amount, 6),
@@ -87,4 +123,13 @@ def _document(one: BudgetStatus) -> dict[str, Any]:
         },
         "burn_rate": round(one.burn_rate, 4) if isfinite(one.burn_rate) else None,
         "days_left": round(one.days_left, 4),
+        "unit_cost_change": None if told.unit_cost_change is None else round(told.unit_cost_change, 6),
+        "alerts": [
+            {"rule": alert.rule, "severity": alert.severity, "value": _known(alert.value), "mark": alert.mark}
+            for alert in told.alerts
+        ],
     }
+
+
+def _known(value: float) -> float | None:
+    return round(value, 6) if isfinite(value) else None

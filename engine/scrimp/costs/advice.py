@@ -53,15 +53,18 @@ def usage_advice(
     *,
     target: Target = "node_group",
     realisable: Mapping[tuple[str, str], float] | None = None,
+    unmeasured: CostGroups | None = None,
 ) -> tuple[Advice, ...]:
     """Idle and overloaded resources of pools, or of the volumes of such a name, the largest saving first.
 
     `groups` are by (pool, resource) over `hours`. What is idle could be as small as to be used at its mark: that share of its
     cost is what could be saved where it can be had in any size. Where whole nodes are paid for, `realisable` says, by pool and
     currency, what those cost an hour that can be given back: the idle resources of a pool share that, and no more. A pool
-    whose usage nobody measured is left out, and so is one without a name: no policy could target it.
+    without a name is left out: no policy could target it. What of `groups` is `unmeasured` counts as used where it would be
+    idle else, and as not used where it would be overloaded: nothing is claimed where nobody looked.
     """
     _by(groups, "pool", "resource")
+    blind = {} if unmeasured is None else dict(zip(unmeasured.keys, unmeasured.used.tolist(), strict=True))
     found = []
     cost = groups.cost_micro().tolist()
     rows = zip(groups.keys, cost, groups.capacity.tolist(), groups.used.tolist(), strict=True)
@@ -74,7 +77,7 @@ def usage_advice(
         if share < mark.idle:
             idle = max(0, micro) * (1 - share / mark.idle) / MICRO / hours
             found.append(_usage("idle", seen, mark.idle, Money(idle, currency)))
-        elif share > mark.busy:
+        elif (used - blind.get((pool, resource, currency), 0.0)) / capacity > mark.busy:
             found.append(_usage("overloaded", seen, mark.busy, Money(0.0, currency)))
     if realisable is not None:
         found = _shared_out(found, realisable)

@@ -34,7 +34,8 @@ class BudgetStatus:
     `spent` and `used` are of the period so far; `total` is the forecast of the whole period, and `ahead` that of its rest.
     `at_height` is what the period comes to at the pace of its last days, where that is a new height of spending, and `None`
     where it is not. `burn` is, by window in seconds, the pace of spending in units of the pace that would just use the limit
-    up. `measured` is false where the amounts are estimates: a hard stop must not stand on those.
+    up. `measured` is false where the amounts are estimates: a hard stop must not stand on those. `known_s` is up to when
+    spend is known: what came later, before `at_s`, is forecast and not in `spent`.
     """
 
     budget: Budget
@@ -51,6 +52,7 @@ class BudgetStatus:
     burn: Mapping[int, float]
     days_left: float
     measured: bool
+    known_s: int
 
     @property
     def burn_rate(self) -> float:
@@ -77,19 +79,20 @@ def budget_status(
     pace: PaceRules | None = None,
     windows_s: tuple[int, ...] = (3600, 21_600),
     measured: bool = True,
+    now_s: int | None = None,
 ) -> BudgetStatus:
     """Where a budget stands at the end of its series, which should begin weeks before the period does.
 
+    The period is the one that holds `now_s`, where that is later; then its rest is all of it that the series does not have.
     A series in another currency than the limit is a bug of the caller: amounts are never converted here.
     """
     if series.currency != budget.limit.currency:
         raise ValueError(f"a budget in {budget.limit.currency} cannot be held against {series.currency}")
     at_s, limit = series.end_s, budget.limit.amount * MICRO
-    period = calendar_period(
-        budget.unit, at_s - 1
-    )  # at its very end a period is over, not the next one begun
-    spent = series.spent_micro(period.start_s, at_s)
-    left_s = max(0, period.end_s - at_s)
+    # At its very end a period is over, not the next one begun.
+    period = calendar_period(budget.unit, at_s - 1 if now_s is None else max(now_s, at_s - 1))
+    spent = series.spent_micro(period.start_s, at_s) if at_s > period.start_s else 0.0
+    left_s = max(0, period.end_s - max(at_s, period.start_s))
     test = backtest(series, max(1, -(-left_s // DAY_S)), rules)
     ahead = forecast(test, left_s)
     if left_s == 0:
@@ -121,6 +124,7 @@ def budget_status(
         burn,
         left_s / DAY_S,
         measured,
+        at_s,
     )
 
 

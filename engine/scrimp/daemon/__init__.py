@@ -1,5 +1,6 @@
 """One tick, and the loop around it; owns the clock and the sleeping."""
 
+from scrimp.daemon.budget_alerts import passed, standing
 from scrimp.daemon.budgets import BudgetBook
 from scrimp.daemon.compose import Parts, compose, preview, remembered
 from scrimp.daemon.doctor import Examination, examine
@@ -21,6 +22,8 @@ __all__ = [
     "compose",
     "conclude",
     "examine",
+    "passed",
     "preview",
     "remembered",
+    "standing",
 ]

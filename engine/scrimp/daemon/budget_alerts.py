@@ -114,6 +114,12 @@ class BudgetWatch:
         self.store.save_memory(MEMORY, {name: {"fired": fired, "counts": counts}})
 
 
+def standing(book: BudgetBook, settings: BudgetSettings, status: BudgetStatus) -> tuple[BudgetAlert, ...]:
+    """The rules that a budget passes now, whether or not they were told: gravest first."""
+    change = book.unit_cost_change(settings.name)
+    return budget_alerts(status, rules_of(settings), frozenset(), unit_cost_change=change)[0]
+
+
 def rules_of(settings: BudgetSettings) -> AlertRules:
     """The rules of a budget's section: its last mark is critical, its first for information, those between warn."""
     marks = sorted(settings.actual)
@@ -134,15 +140,19 @@ def message(status: BudgetStatus, one: BudgetAlert, found: Sequence[Cause]) -> s
     """One line: which rule was passed, and why."""
     limit = status.budget.limit
     stands = f"{status.used:.0%} of {limit} is spent in {one.period}"
-    value = {
+    why = "; ".join(cause_text(cause) for cause in found)
+    return f"budget {one.budget}: {passed(one)}; {stands}{f'; causes: {why}' if why else ''}"
+
+
+def passed(one: BudgetAlert) -> str:
+    """Which rule was passed, and by what."""
+    return {
         "burn rate": f"spending {one.value:.1f} times as fast as planned",
         "forecast page": f"even the low forecast is {one.value:.0%} of the limit",
         "forecast note": f"the forecast is {one.value:.0%} of the limit",
         "new height": f"at the pace of the last days, higher than ever before, it comes to {one.value:.0%} of the limit",
         "unit cost": f"the cost per item rose by {one.value:.0%}",
     }.get(one.rule, f"passed {one.mark:.0%}")
-    why = "; ".join(cause_text(cause) for cause in found)
-    return f"budget {one.budget}: {value}; {stands}{f'; causes: {why}' if why else ''}"
 
 
 def cause_text(cause: Cause) -> str:

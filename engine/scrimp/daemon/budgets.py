@@ -20,13 +20,12 @@ from scrimp.costs import (
     SpendSeries,
     UnitCost,
     budget_status,
-    calendar_period,
     spend_series,
     split_costs,
     unit_cost_change,
     unit_costs,
 )
-from scrimp.history import MEASURED, History, HistoryError, Span
+from scrimp.history import MEASURED, Extent, History, HistoryError, Span
 from scrimp.model.costs import CostTable, PriceBook
 from scrimp.model.money import Money
 from scrimp.model.usage import MICRO, Period
@@ -58,13 +57,19 @@ class BudgetBook:
     rules: ForecastRules = field(default_factory=ForecastRules)
     _spends: dict[str, _Spend] = field(default_factory=dict)
     _changes: dict[str, tuple[int, float | None]] = field(default_factory=dict)
+    _imported: tuple[Extent, ...] = ()
     _found: tuple[BudgetStatus, ...] = ()
     _looked_s: float = float("-inf")
 
     def statuses(self, now_s: float) -> tuple[BudgetStatus, ...]:
         """Where each budget stands, in the order of the configuration."""
         if not 0.0 <= now_s - self._looked_s < FRESH_S:
-            self._found = tuple(self._status(one, now_s) for one in self.settings)
+            imported = tuple(one for one in self.history.extents() if one.source != MEASURED)
+            if imported != self._imported:  # a bill of hours that were read before
+                self._spends.clear()
+                self._imported = imported
+            known_s, begin_s = self.history.known_s(now_s), self.history.begin_s(now_s)
+            self._found = tuple(self._status(one, now_s, known_s, begin_s) for one in self.settings)
             for one in self.settings:
                 self._look_at_items(one, now_s)
             self._looked_s = now_s
@@ -102,7 +107,9 @@ class BudgetBook:
         costs = groups_of(self.history, span, one.where, by, now_s)
         return unit_costs(costs, self.history.work(MEASURED, Span(span.start_s, span.end_s), now_s), per={})
 
-    def _status(self, one: BudgetSettings, now_s: float) -> BudgetStatus:
+    def _status(
+        self, one: BudgetSettings, now_s: float, known_s: float, begin_s: float | None
+    ) -> BudgetStatus:
         budget = budget_of(one, self.history.currency)
         this = int(now_s // HOUR_S) * HOUR_S
         spend = self._spends.setdefault(one.name, self._begin(this))
@@ -113,14 +120,20 @@ class BudgetBook:
             spend.amounts.extend(late[:hours])
             late, spend.closed_s = late[hours:], closed
         amounts = np.array([*spend.amounts, *late], dtype=np.float64)
-        known = np.flatnonzero(amounts)
-        first = min(int(known[0]) if len(known) else len(amounts) - 2, len(amounts) - 2)
-        whole = SpendSeries(spend.start_s + first * HOUR_S, HOUR_S, amounts[first:-1], budget.limit.currency)
-        found = budget_status(budget, whole, self.rules)
-        period = calendar_period(one.per, now_s)
-        if not len(known) or known[0] == len(amounts) - 1:
-            found = replace(found, burn={})  # there is no whole hour yet, so no pace is known
-        return _with_open_hour(found, float(amounts[-1]) / MICRO, now_s, new=period != found.period)
+        billed = np.flatnonzero(amounts)
+        # Bills come late: hours after the last that is known are no hours without cost.
+        late_hours = max(0, (this - int(known_s // HOUR_S) * HOUR_S) // HOUR_S)
+        end = max(len(amounts) - 1 - late_hours, 1)
+        first = min(int(billed[0]) if len(billed) else end - 1, end - 1)
+        whole = SpendSeries(spend.start_s + first * HOUR_S, HOUR_S, amounts[first:end], budget.limit.currency)
+        found = budget_status(budget, whole, self.rules, now_s=int(now_s))
+        hourly = begin_s is not None and begin_s + max(found.burn, default=0) <= found.known_s
+        if not len(billed) or billed[0] >= end or not hourly:
+            found = replace(
+                found, burn={}
+            )  # bills are of days and more: only what is measured has a pace by the hour
+        known = int(now_s) if not late_hours else found.known_s
+        return _with_open_hour(replace(found, known_s=known), float(amounts[-1]) / MICRO, now_s)
 
     def _begin(self, this: int) -> _Spend:
         start_s = this - BACK_S
@@ -143,14 +156,12 @@ def budget_of(one: BudgetSettings, currency: str) -> Budget:
     return Budget(one.name, Money(one.limit, currency), one.per, one.where)
 
 
-def _with_open_hour(found: BudgetStatus, spent: float, now_s: float, *, new: bool) -> BudgetStatus:
-    """With what the hour that is open has cost so far; in a `new` period, which began with it, only that."""
+def _with_open_hour(found: BudgetStatus, spent: float, now_s: float) -> BudgetStatus:
+    """With what the hour that is open has cost so far."""
     limit = found.budget.limit
-    so_far = Money(spent + (0.0 if new else found.spent.amount), limit.currency)
-    period = calendar_period(found.budget.unit, now_s)
+    so_far = Money(spent + found.spent.amount, limit.currency)
     return replace(
         found,
-        period=period,
         at_s=int(now_s),
         spent=so_far,
         used=so_far.amount / limit.amount if limit.amount > 0 else float("inf"),
@@ -158,8 +169,8 @@ def _with_open_hour(found: BudgetStatus, spent: float, now_s: float, *, new: boo
         low=_most(found.low, so_far),
         total=_most(found.total, so_far),
         high=_most(found.high, so_far),
-        at_height=None if new or found.at_height is None else _most(found.at_height, so_far),
-        days_left=max(period.end_s - now_s, 0.0) / 86_400,
+        at_height=None if found.at_height is None else _most(found.at_height, so_far),
+        days_left=max(found.period.end_s - now_s, 0.0) / 86_400,
     )
 
 

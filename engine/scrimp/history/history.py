@@ -58,6 +58,12 @@ class History:
         begins += [float(hour * HOUR_S) for hour in self.open_hours(now_s)]
         return min(begins, default=None)
 
+    def known_s(self, now_s: float) -> float:
+        """Up to when usage is known: now while it is measured, else to the end of the last row; now where there is none."""
+        if self.open_hours(now_s):
+            return now_s
+        return min(now_s, max((one.to_s for one in self.extents()), default=now_s))
+
     def extents(self) -> tuple[Extent, ...]:
         """What there is of usage, by source: `measured` here, or imported. The hour that is open counts once it is over."""
         found = []

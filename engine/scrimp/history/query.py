@@ -20,9 +20,9 @@ class Limits:
 
 
 def connect(spill: Path, limits: Limits | None = None) -> duckdb.DuckDBPyConnection:
-    """A connection on nothing. Extensions are neither fetched nor loaded, and times are UTC."""
+    """A connection on nothing. Extensions are neither fetched nor loaded, and times without a zone are UTC, wherever it runs."""
     bounds = limits or Limits()
-    return duckdb.connect(
+    link = duckdb.connect(
         config={
             "memory_limit": f"{bounds.memory_mb}MB",
             "threads": bounds.threads,
@@ -32,6 +32,10 @@ def connect(spill: Path, limits: Limits | None = None) -> duckdb.DuckDBPyConnect
             "preserve_insertion_order": False,
         }
     )
+    link.execute(
+        "SET TimeZone = 'UTC'"
+    )  # no option of `connect`; else a text without a zone is of this machine's
+    return link
 
 
 def scan(files: Sequence[Path]) -> str:

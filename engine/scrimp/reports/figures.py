@@ -17,6 +17,8 @@ from scrimp.model.usage import MICRO, NODE, Floats, Integers, Period, UsageTable
 BREAKDOWNS: Final = ("resource", "operation", "job", "team", "pool", "node", "policy")
 _FINE: Final = ("resource", "operation", "team", "pool", "policy")
 TYPES: Final = ("pool", "instance_type", "purchase_option")
+POOLS: Final = ("pool", "resource")
+BLIND: Final = ("node", *POOLS)
 _SINGLE: Final = tuple(name for name in BREAKDOWNS if name not in _FINE)
 
 
@@ -57,11 +59,15 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All sums that a report shows. `over_time` is grouped by period and resource; `doubts` are by currency."""
+    """All sums that a report shows. `over_time` is grouped by period and resource; `doubts` are by currency.
+
+    `pools` are by pool and resource; `unmeasured` is what counts as used because nobody measured it, by node, pool, resource.
+    """
 
     breakdowns: Mapping[str, CostGroups]
     over_time: CostGroups
     pools: CostGroups
+    unmeasured: CostGroups
     types: CostGroups
     asked: CostGroups
     doubts: Mapping[str, Doubt]
@@ -92,6 +98,7 @@ class Sums:
     single: Mapping[str, CostGroups]
     types: CostGroups
     asked: CostGroups
+    unmeasured: CostGroups
     doubts: Mapping[str, Doubt]
     rows: int
 
@@ -120,7 +127,9 @@ def sums_of_costs(costs: CostTable, question: Question, stand_for: Integers | No
     asked = group_costs(costs, question.by) if question.by else nothing(())
     types = group_costs(costs, TYPES) if question.types else nothing(TYPES)
     rows = len(costs) if stand_for is None else int(stand_for.sum())
-    return Sums(fine, single, types, asked, _doubts(costs), rows)
+    blind = np.isnan(costs.usage.used) & ~costs.usage.is_charge()
+    unmeasured = group_costs(costs.take(blind), BLIND) if blind.any() else nothing(BLIND)
+    return Sums(fine, single, types, asked, unmeasured, _doubts(costs), rows)
 
 
 def added(found: Iterable[Sums]) -> Sums:
@@ -132,7 +141,9 @@ def added(found: Iterable[Sums]) -> Sums:
         if len(waiting) >= _TOGETHER:
             total, waiting = _together([*([total] if total else []), *waiting]), []
     every = [*([total] if total else []), *waiting]
-    return _together(every) if every else Sums(nothing(()), {}, nothing(TYPES), nothing(()), {}, 0)
+    if every:
+        return _together(every)
+    return Sums(nothing(()), {}, nothing(TYPES), nothing(()), nothing(BLIND), {}, 0)
 
 
 _TOGETHER: Final = 8
@@ -148,6 +159,7 @@ def _together(sums: Sequence[Sums]) -> Sums:
         {name: merge_groups(one.single[name] for one in sums) for name in sums[0].single},
         merge_groups(one.types for one in sums),
         merge_groups(one.asked for one in sums),
+        merge_groups(one.unmeasured for one in sums),
         doubts,
         sum(one.rows for one in sums),
     )
@@ -163,6 +175,7 @@ def finished(sums: Sums, question: Question) -> Figures:
         breakdowns,
         marginal(sums.fine, (PERIOD, "resource")),
         _pools(sums.fine),
+        sums.unmeasured,
         sums.types,
         sums.asked,
         sums.doubts,
@@ -171,8 +184,7 @@ def finished(sums: Sums, question: Question) -> Figures:
 
 
 def _pools(fine: CostGroups) -> CostGroups:
-    wanted = ("pool", "resource")
-    return marginal(fine, wanted) if "pool" in fine.by else nothing(wanted)
+    return marginal(fine, POOLS) if "pool" in fine.by else nothing(POOLS)
 
 
 def marginal(groups: CostGroups, by: Sequence[str]) -> CostGroups:

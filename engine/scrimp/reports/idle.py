@@ -10,7 +10,7 @@ from scrimp.costs import Advice, Marks, freed_per_hour, usage_advice
 from scrimp.history import Fleet
 from scrimp.model.costs import PARTS, CostGroups
 from scrimp.model.usage import MICRO, NODE, STORAGE
-from scrimp.reports.figures import Figures
+from scrimp.reports.figures import POOLS, Figures, marginal
 from scrimp.reports.packing import Packed, nodes_to_keep
 from scrimp.reports.pools import PoolCosts
 
@@ -36,6 +36,7 @@ def idle_advice(
     units = {name.removeprefix(POOL) for name in places if name.startswith(POOL)}
     groups = _rows(figures.pools, lambda key: key[0] not in units)
     pools = _rows(figures.pools, lambda key: key[0] in units)
+    blind = marginal(figures.unmeasured, POOLS)
     advice: list[Advice] = []
     kinds: tuple[tuple[CostGroups, Literal["node_group", "pool"]], ...] = (
         (groups, "node_group"),
@@ -47,8 +48,11 @@ def idle_advice(
         worth = {
             key: costs.take(key, _given_back(of, key, marks, hours, seen)) / MICRO for key in sorted(keys)
         }
-        advice += usage_advice(of, hours, marks, target=kind, realisable=worth)
-    return (*advice, *(() if nodes is None else usage_advice(_volumes(nodes), hours, marks, target="volume")))
+        advice += usage_advice(of, hours, marks, target=kind, realisable=worth, unmeasured=blind)
+    if nodes is not None:
+        of_node = marginal(figures.unmeasured, ("node",))
+        advice += usage_advice(_volumes(nodes), hours, marks, target="volume", unmeasured=_volumes(of_node))
+    return tuple(advice)
 
 
 def _rows(groups: CostGroups, wanted: Callable[[tuple[str, ...]], bool]) -> CostGroups:

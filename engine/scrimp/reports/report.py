@@ -157,7 +157,8 @@ def figures_report(history: History, ask: Ask, now_s: float, progress: Progress 
         series = _series(history, ask.source, span, now_s)
         opened = set() if measured is None else history.open_hours(now_s)
     covered = _covered({hour // HOUR_S for hour, _ in series} | opened, span, now_s)
-    outlooks = () if question.where else _outlooks(series, figures, ask, now_s)
+    live = history.currency if opened else ""
+    outlooks = () if question.where else _outlooks(series, figures, ask, now_s, live)
     hours = covered * (min(now_s, span.to_s) - span.from_s) / HOUR_S
     known = None if samples is None else Samples(history, samples, discounts)
     advice, lacking = (
@@ -285,21 +286,25 @@ def _covered(hours: set[int], span: Span, now_s: float) -> float:
 
 
 def _outlooks(
-    series: dict[tuple[int, str], int], figures: Figures, ask: Ask, now_s: float
+    series: dict[tuple[int, str], int], figures: Figures, ask: Ask, now_s: float, live: str
 ) -> tuple[Outlook, ...]:
-    return tuple(_outlook(series, figures, one, ask, now_s) for one in figures.currencies)
+    return tuple(_outlook(series, figures, one, ask, now_s, live) for one in figures.currencies)
 
 
 def _outlook(
-    series: dict[tuple[int, str], int], figures: Figures, currency: str, ask: Ask, now_s: float
+    series: dict[tuple[int, str], int], figures: Figures, currency: str, ask: Ask, now_s: float, live: str
 ) -> Outlook:
+    """`live` is the currency that is measured now, if one is."""
     period = ask.question.period
     spent = sum(figures.total(currency))
     mine = {hour: amount for (hour, one), amount in series.items() if one == currency}
-    length_s = min(now_s, period.end_s) - period.start_s
+    # Bills come late: what is after the last row is not known yet, not free of cost.
+    last_s = now_s if currency == live else max(mine, default=period.start_s) + HOUR_S
+    known_s = min(now_s, period.end_s, last_s)
+    length_s = known_s - period.start_s
     before = [a for hour, a in mine.items() if period.start_s - length_s <= hour < period.start_s]
-    whole = mine and min(mine) <= period.start_s - length_s
-    spend = spend_series(mine, int(min(now_s, period.end_s) // HOUR_S) * HOUR_S, currency)
+    whole = mine and length_s > 0 and min(mine) <= period.start_s - length_s
+    spend = spend_series(mine, int(known_s // HOUR_S) * HOUR_S, currency)
     found = None if spend is None else trend(daily(spend))
     return Outlook(
         currency, spent, _band(spend, period, now_s, ask.rules), sum(before) if whole else None, found
@@ -328,6 +333,8 @@ def _band(spend: SpendSeries | None, period: Period, now_s: float, rules: Foreca
     if spend is None or now_s >= period.end_s:
         return None
     rest_s = period.end_s - spend.end_s
+    if spend.end_s < period.start_s:  # what lies between is not known, and not of this period
+        return None
     found = forecast(backtest(spend, max(1, -(-rest_s // DAY_S)), rules), rest_s)
     low, mid, high = (round(one.amount * MICRO) for one in (found.low, found.mid, found.high))
     return Band(low, mid, high, found.errors, found.coverage, found.level_since_s)

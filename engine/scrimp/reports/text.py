@@ -25,7 +25,8 @@ def text(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     period = report.period
-    yield f"cost report {period}   {iso(period.start_s)[:16]}Z to {iso(period.end_s)[:16]}Z"
+    label = f"{period.label}   " if period.label else ""
+    yield f"cost report {label}{iso(period.start_s)[:16]}Z to {iso(period.end_s)[:16]}Z"
     told = ", ".join(_source(one.source, one.span.from_s, one.span.to_s) for one in report.parts)
     yield _clip(f"sources: {told or 'none'}")
     if report.parts:

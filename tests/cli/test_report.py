@@ -1,0 +1,108 @@
+"""`scrimp report`, `budget` and `history` as a team meets them: bills in, sums out, 80 columns."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tests.cli.command import Shell
+from tests.reports.usage import DAY_S, HOUR_S, history, node_hour
+
+from scrimp.cli._app import ExitCode
+from scrimp.history import Part, day_of
+from scrimp.model.usage import MICRO
+
+CONFIG = (
+    "budgets:\n  all: {limit: 100000, per: year, alerts: {unit_cost: 10%}}\n  lean: {limit: 1, per: year}\n"
+)
+
+
+def measured(root: Path) -> int:
+    """Nine days at a dollar an hour up to the last whole hour; on the last day half as much gets done."""
+    now = int(time.time()) // HOUR_S * HOUR_S
+    starts = [now - hour * HOUR_S for hour in range(9 * 24, 0, -1)]
+    rows = [row for at_s in starts for row in node_hour(at_s, "n", MICRO, [("j", 2.0, 1.0)])]
+    folder = history(root / ".scrimp", rows).folder
+    for at_s in starts:
+        done = 100.0 if at_s < now - DAY_S else 50.0
+        texts = {"job": ["j"], "operation": ["mel"], "team": ["audio"], "unit": ["samples"]}
+        row = pa.table({"start_s": [at_s], "end_s": [at_s + HOUR_S], **texts, "quantity": [done]})
+        folder.write(Part("work", "measured", day_of(at_s)), row)
+    return now
+
+
+def bill(path: Path, *charges: tuple[str, str, str, str]) -> Path:
+    """FOCUS rows: machine, start, end, cost."""
+    lines = [
+        "ResourceId,ChargePeriodStart,ChargePeriodEnd,EffectiveCost,BilledCost,BillingCurrency,ServiceCategory"
+    ]
+    lines += [f"{node},{start},{end},{cost},{cost},USD,Compute" for node, start, end, cost in charges]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_budget_shows_the_cost_per_item_and_the_rules_that_it_passes(folder: Path, scrimp: Shell) -> None:
+    (folder / "scrimp.yaml").write_text(CONFIG)
+    measured(folder)
+    shown = scrimp("budget", "all")
+    assert shown.code == ExitCode.DONE
+    assert "per item         +100.0%  the last 1d against the 7d before" in shown.out
+    assert "warning   the cost per item rose by 100%" in shown.out
+    assert max(len(line) for line in shown.out.splitlines()) <= 80
+    told = json.loads(scrimp("budget", "--output", "json").out)
+    (whole, lean) = told["budgets"]
+    assert whole["unit_cost_change"] == pytest.approx(1.0)
+    assert {"rule": "unit cost", "severity": "warning", "value": 1.0, "mark": 0.1} in whole["alerts"]
+    assert "actual 100%" in {one["rule"] for one in lean["alerts"]}
+    assert scrimp("budget", "lean").code == ExitCode.NO
+
+
+def test_a_budget_of_bills_says_up_to_when_it_knows(folder: Path, scrimp: Shell) -> None:
+    (folder / "scrimp.yaml").write_text(CONFIG)
+    end = datetime.fromtimestamp(time.time() // DAY_S * DAY_S - DAY_S, UTC)
+    start = datetime.fromtimestamp(end.timestamp() - DAY_S, UTC)
+    bill(folder / "bill.csv", ("i", f"{start:%FT%TZ}", f"{end:%FT%TZ}", "24"))
+    assert scrimp("history", "import", "bill.csv").code == ExitCode.DONE
+    assert (
+        f"known up to {end:%Y-%m-%dT%H:%MZ}; what came later is in the forecast"
+        in scrimp("budget", "all").out
+    )
+    assert (
+        json.loads(scrimp("budget", "all", "--output", "json").out)["budgets"][0]["known_to"]
+        == f"{end:%FT%TZ}"
+    )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+def test_times_without_a_zone_are_utc_wherever_it_runs(folder: Path, zone: str) -> None:
+    """The day on which Berlin turns its clocks back has 25 hours there, and 24 in a bill."""
+    bill(
+        folder / "bill.csv",
+        ("plain", "2026-10-25 00:00:00", "2026-10-26 00:00:00", "24"),
+        ("date", "2026-10-25", "2026-10-26", "24"),
+        ("berlin", "2026-10-25T00:00:00+02:00", "2026-10-26T00:00:00+01:00", "25"),
+    )
+    command = [sys.executable, "-c", "from scrimp.cli import main; main()"]
+    asked = [
+        *command,
+        "report",
+        "--from",
+        "2026-10-24",
+        "--to",
+        "2026-10-27",
+        "--by",
+        "node",
+        "--output",
+        "csv",
+    ]
+    for each in ([*command, "history", "import", "bill.csv"], asked):
+        done = subprocess.run(
+            each, cwd=folder, env={**os.environ, "TZ": zone}, capture_output=True, text=True, check=True
+        )
+    hours = {line.split(",")[0]: float(line.split(",")[7]) for line in done.stdout.splitlines()[1:]}
+    assert hours == {"plain": 24.0, "date": 24.0, "berlin": 25.0}
