@@ -106,3 +106,42 @@ def test_times_without_a_zone_are_utc_wherever_it_runs(folder: Path, zone: str) 
         )
     hours = {line.split(",")[0]: float(line.split(",")[7]) for line in done.stdout.splitlines()[1:]}
     assert hours == {"plain": 24.0, "date": 24.0, "berlin": 25.0}
+
+
+OCTOBER = ("2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z")
+
+
+def total(scrimp: Shell) -> float:
+    told = json.loads(scrimp("report", "--from", "2026-09-01", "--to", "2026-12-01", "--output", "json").out)
+    return sum(one["total"] for one in told["currencies"])
+
+
+def test_a_bill_that_is_delivered_again_is_told_and_can_replace(folder: Path, scrimp: Shell) -> None:
+    """The file of a month comes again with other costs; what other months and other files of it have stays."""
+    bill(
+        folder / "first.csv",
+        ("i", *OCTOBER, "100"),
+        ("s", "2026-09-30T00:00:00Z", "2026-10-01T00:00:00Z", "7"),
+    )
+    bill(folder / "again-1.csv", ("i", *OCTOBER, "90"))
+    bill(folder / "again-2.csv", ("k", *OCTOBER, "3"))
+    assert scrimp("history", "import", "first.csv").code == ExitCode.DONE
+    doubled = scrimp("history", "import", "again-1.csv")
+    assert doubled.code == ExitCode.NO
+    assert "again-1.csv: 31 charges of it, 90.00 of cost, are for machines and times" in doubled.err
+    assert total(scrimp) == 197
+    replaced = scrimp("history", "import", "again-1.csv", "again-2.csv", "--replace")
+    assert replaced.code == ExitCode.DONE
+    assert "instead of other imports of focus: $100.00" in replaced.out
+    assert total(scrimp) == 100
+    assert scrimp("history", "import", "again-1.csv", "again-2.csv", "--replace").code == ExitCode.DONE
+    assert total(scrimp) == 100
+
+
+def test_a_correction_counts_beside_the_bill(folder: Path, scrimp: Shell) -> None:
+    """A credit of a past month, in a file of its own: told, because it might be the bill again, and added."""
+    bill(folder / "bill.csv", ("i", *OCTOBER, "100"))
+    bill(folder / "credit.csv", ("i", *OCTOBER, "-40"))
+    scrimp("history", "import", "bill.csv")
+    assert scrimp("history", "import", "credit.csv").code == ExitCode.NO
+    assert total(scrimp) == 60

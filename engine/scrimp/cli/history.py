@@ -12,7 +12,7 @@ from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
 from scrimp.cli._progress import progress
 from scrimp.cli._screen import iso, plural, show, write_json
-from scrimp.history import Folder, HistoryError, Imported, Span, import_bill, open_history
+from scrimp.history import Folder, HistoryError, Imported, Span, import_bill, keep_only, open_history
 from scrimp.history import fill as fill_history
 from scrimp.model.money import Money
 from scrimp.model.usage import MICRO
@@ -64,30 +64,61 @@ def show_history(*, output: Literal["text", "json"], store: Path | None) -> Exit
     help="Amortised over use, or as invoiced.",
 )
 @click.option("--strict", is_flag=True, help="Import nothing of a file with a bad row.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Instead of other imports, from the first hour of these files to their last.",
+)
 @store_option
 def import_files(
-    *, files: Sequence[Path], cost: Literal["effective", "billed"], strict: bool, store: Path | None
+    *,
+    files: Sequence[Path],
+    cost: Literal["effective", "billed"],
+    strict: bool,
+    replace: bool,
+    store: Path | None,
 ) -> ExitCode:
-    """Import bills: FOCUS 1.0 to 1.3 or AWS cost and usage reports, CSV or Parquet. Bad rows: exit code 1.
+    """Import bills: FOCUS 1.0 to 1.3 or AWS cost and usage reports, CSV or Parquet. Bad or doubled rows: exit code 1.
 
-    The format is seen by the columns. To import a file again changes nothing. Where scrimp measures itself, a report
-    takes what was measured.
+    The format is seen by the columns. To import a file again changes nothing; a bill that was delivered again, with other
+    contents, needs `--replace` with all of its files. Where scrimp measures itself, a report takes what was measured.
     """
     config = configuration()
     folder = Folder((store or config.store) / "history")
-    bad = 0
-    for path in files:
-        try:
-            folder.open()
+    done: list[Imported] = []
+    try:
+        folder.open()
+        for path in files:
             with progress(path.name) as told:
                 found = import_bill(folder, path, cost, strict=strict, progress=told)
-        except HistoryError as error:
-            message = f"{error} (scrimp explain {error.code})"
-            raise (Wrong(message) if error.code in ("SCR808", "SCR809") else Failed(message)) from error
-        show(found.findings)
-        _tell(found)
-        bad += found.bad
-    return ExitCode.NO if bad else ExitCode.DONE
+            show(found.findings)
+            _tell(found)
+            done.append(found)
+        if replace:
+            _replace(folder, done)
+    except HistoryError as error:
+        message = f"{error} (scrimp explain {error.code})"
+        raise (Wrong(message) if error.code in ("SCR808", "SCR809") else Failed(message)) from error
+    doubled = [] if replace else [one for one in done if one.doubled[0]]
+    for one in doubled:
+        count, micro = one.doubled
+        click.echo(
+            f"{one.path.name}: {plural(count, 'charge')} of it, {micro / MICRO:,.2f} of cost, "
+            f"{'is' if count == 1 else 'are'} for machines and times that another import has too; both count.\n"
+            "If it was delivered again, import all of its files with --replace",
+            err=True,
+        )
+    return ExitCode.NO if doubled or any(one.bad for one in done) else ExitCode.DONE
+
+
+def _replace(folder: Folder, done: Sequence[Imported]) -> None:
+    """Take out what other imports have in the span of these."""
+    for source in sorted({one.source for one in done if one.rows}):
+        mine = [one for one in done if one.source == source and one.rows]
+        span = Span(min(one.from_s for one in mine), max(one.to_s for one in mine))
+        gone = keep_only(folder, source, span, {one.ident for one in mine})
+        sums = ", ".join(str(Money(micro / MICRO, currency)) for currency, micro in sorted(gone.items()))
+        click.echo(f"instead of other imports of {source}: {sums or 'nothing'}")
 
 
 @command.command()

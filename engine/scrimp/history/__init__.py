@@ -19,6 +19,7 @@ from scrimp.history.keep import Retention, compact, expire
 from scrimp.history.keeper import MEASURED, Keeper, roll_hour
 from scrimp.history.query import Limits
 from scrimp.history.recorder import Recorder, RecorderSettings
+from scrimp.history.redelivered import keep_only
 from scrimp.history.rollup import NOT_MEASURED, UNATTRIBUTED
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "expire",
     "fill",
     "import_bill",
+    "keep_only",
     "open_history",
     "read_daily",
     "read_pieces",

@@ -2,14 +2,15 @@
 
 A charge of compute or storage becomes what was offered and billed, and an allocation whose use nobody measured; a tag `job`,
 `operation` or `team` names it. Anything else (support, tax, credits) is billed for no resource. Bad rows are left out,
-told with their line, and their cost counted where it can be read. To import a file again changes nothing.
+told with their line, and their cost counted where it can be read. To import a file again changes nothing; a bill that was
+delivered again, with other contents, is another file (see `redelivered`).
 """
 
 import csv
 import gzip
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -19,9 +20,11 @@ import pyarrow.parquet as pq
 
 from scrimp.diagnostics import Diagnostic, Severity, Source
 from scrimp.history.bills import Basis, Form, form_of
+from scrimp.history.bills import Source as Kind
 from scrimp.history.daily import add_up
 from scrimp.history.files import DAY_S, Folder, HistoryError, Part, day_of, guarded
 from scrimp.history.query import Limits, batches, connect, named, quoted, run, scan
+from scrimp.history.redelivered import doubled
 from scrimp.history.rollup import NOT_MEASURED
 
 TOLD = 20  # bad rows that are told one by one
@@ -29,9 +32,15 @@ TOLD = 20  # bad rows that are told one by one
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came of one file; sums are in millionths, by currency. `bad` rows are in no sum but in `bad_micro`."""
+    """What came of one file; sums are in millionths, by currency. `bad` rows are in no sum but in `bad_micro`.
+
+    `ident` names its rows in the history, where they are of `source`. `doubled` is how many of them, by machine, time and
+    resource, another import has too, and what those cost in millionths of whatever currency.
+    """
 
     path: Path
+    source: Kind
+    ident: str
     form: str
     rows: int
     bad: int
@@ -40,6 +49,7 @@ class Imported:
     from_s: float
     to_s: float
     findings: tuple[Diagnostic, ...] = ()
+    doubled: tuple[int, int] = (0, 0)
 
 
 def import_bill(
@@ -67,10 +77,12 @@ def import_bill(
                 f"cannot read `{path.name}`: {str(error).splitlines()[0]}", "SCR808"
             ) from error
         rejected = _rejected(link)
-        found = _checked(link, path, form, rejected)
+        found = _checked(link, path, form, ident, rejected)
         if strict and found.bad:
             raise HistoryError(f"`{path.name}` has {found.bad:,} bad rows; nothing was imported", "SCR809")
         run(link, "CREATE TEMP TABLE charges AS " + _CHARGES)
+        run(link, "CREATE TEMP TABLE days AS " + _DAYS)
+        found = replace(found, doubled=doubled(link, folder, form.source, ident, found.from_s, found.to_s))
         _write(link, folder, form, ident, progress)
     return found
 
@@ -165,7 +177,7 @@ def _rejected(link: duckdb.DuckDBPyConnection) -> list[tuple[int, str]]:
 
 
 def _checked(
-    link: duckdb.DuckDBPyConnection, path: Path, form: Form, rejected: list[tuple[int, str]]
+    link: duckdb.DuckDBPyConnection, path: Path, form: Form, ident: str, rejected: list[tuple[int, str]]
 ) -> Imported:
     totals = run(
         link,
@@ -196,6 +208,8 @@ def _checked(
         raise HistoryError(f"`{path.name}` has no rows", "SCR808")
     return Imported(
         path,
+        form.source,
+        ident,
         form.name,
         rows,
         int(counted[0]) + len(rejected),
@@ -239,7 +253,6 @@ def _write(
     progress: Callable[[int, int], None],
 ) -> None:
     """A file per day, instead of what an earlier import of the same file wrote there."""
-    run(link, "CREATE TEMP TABLE days AS " + _DAYS)
     days = [int(day) for (day,) in run(link, "SELECT DISTINCT day FROM days ORDER BY day").fetchall()]
     for at, day in enumerate(days):
         part = Part("usage", form.source, day_of(day * DAY_S))
