@@ -1,58 +1,62 @@
 """How fast a full report is: a million rows of usage, and a hundred million on disk, both generated.
 
-A node-hour is ten rows: the machine's bill, three resources, and two jobs on each. Each measurement is a process of its
-own, from its start to the printed report, so that imports count and its memory is its own. Called by `analytics.py`; run
-alone it measures both sizes.
+A node-hour is ten rows: the machine's bill, three resources, and two jobs on each; with what each job produced, and samples of
+all nodes and jobs every five minutes of the last day. A report is what `scrimp report` gives, advice and all, in a process of
+its own, from its start to its end, so that imports count and its memory is its own. The hundred million are read as the daemon
+keeps them, with the sums of days that are over, and once more from the hours alone. Called by `analytics.py`; run alone it
+measures both sizes.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bench import Arguments, Bar, Report, at_most, run
-from scrimp.history import Folder, Part, day_of, table_of
-from scrimp.model.usage import CPU, GPU, MEMORY, NODE, Categorical, UsageTable, constant
+from scrimp.history import MEASURED, Folder, Part, add_up, day_of, table_of
+from scrimp.model.usage import CPU, GPU, MEMORY, MICRO, NODE, Categorical, UsageTable, constant
 
 START_S = 1_793_491_200  # 2026-11-01
-HOUR_S, DAY_S = 3_600, 86_400
+HOUR_S, DAY_S, TICK_S = 3_600, 86_400, 300
 JOBS, ROWS_EACH = 2, 10
-MILLION_S, MILLION_MB, HUNDRED_S, HUNDRED_MB = 5.0, 500.0, 120.0, 1_000.0
+MILLION_S, MILLION_MB, HUNDRED_S, HUNDRED_MB = 5.0, 500.0, 120.0, 700.0
 QUICK_NEEDS_S = 14.0
 
 _REPORT = """
-import sys, time
-from pathlib import Path
-from scrimp.history import Folder, History
-from scrimp.model.usage import Period
-from scrimp.reports import Ask, Question, bins, make_report, text
+import sys
+from scrimp.cli import main
 
 if __name__ == "__main__":
-    root, start_s, end_s = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    period = Period(start_s, end_s)
-    report = make_report(History(Folder(root)), Ask(Question(period, bins(period))), float(end_s))
-    sys.stdout.write(text(report))
-    import resource
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 2
-    alone = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss == 0
-    sys.stderr.write(f"{report.figures.rows} {sum(report.figures.total('USD'))} "
-                     f"{(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if alone else peak) / 1024:.0f}")
+    root, start, end = sys.argv[1:4]
+    sys.argv = ["scrimp", "report", "--store", root, "--from", start, "--to", end, "--output", "json", "--out", root + "/report.json"]
+    try:
+        main()
+    finally:
+        import resource
+        alone, others = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        sys.stderr.write(f"{(alone + 2 * others) / 1024:.0f}")
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: seconds from start to the printed report, peak memory over all of its processes, and what it summed."""
+    """One run: seconds from start to the written report, peak memory over all of its processes, and what it says."""
 
     wall_s: float
     peak_mb: float
     rows: int
     micro: int
+    advice: frozenset[str]
 
 
 def usage_day(nodes: int, start_s: int, seed: int) -> UsageTable:
@@ -92,28 +96,109 @@ def usage_day(nodes: int, start_s: int, seed: int) -> UsageTable:
 
 
 def generate(root: Path, days: int, nodes: int, seed: int) -> int:
-    """A history of so many days; gives what was billed, in millionths. Each day has the same fleet."""
-    folder = Folder(root)
+    """A state folder with a history of so many days; gives what was billed, in millionths. Each day has the same fleet."""
+    folder = Folder(root / "history")
     folder.open()
-    table = table_of(usage_day(nodes, START_S, seed))
-    starts, ends = (table.column(name).to_numpy() for name in ("start_s", "end_s"))
+    usage, work = table_of(usage_day(nodes, START_S, seed)), work_day(nodes, START_S)
     for day in range(days):
-        shifted = table.set_column(0, "start_s", pa.array(starts + day * DAY_S))
-        shifted = shifted.set_column(1, "end_s", pa.array(ends + day * DAY_S))
-        folder.write(Part("usage", "measured", day_of(START_S + day * DAY_S)), shifted)
-    return int(table.column("billed_micro").to_numpy().sum()) * days
+        at_s = START_S + day * DAY_S
+        for stream, table in (("usage", usage), ("work", work)):
+            shifted = table
+            for place, name in enumerate(("start_s", "end_s")):
+                shifted = shifted.set_column(place, name, pc.add(table[name], day * DAY_S))
+            folder.write(Part(stream, MEASURED, day_of(at_s)), shifted)  # type: ignore[arg-type]
+    for kind, table in samples_day(nodes, START_S + (days - 1) * DAY_S, seed).items():
+        folder.write(Part("samples", kind, day_of(START_S + (days - 1) * DAY_S)), table)
+    return int(usage.column("billed_micro").to_numpy().sum()) * days
+
+
+def work_day(nodes: int, start_s: int) -> pa.Table:
+    """What each job produced in each hour of a day."""
+    jobs = nodes * JOBS
+    job = np.tile(np.arange(1, jobs + 1), 24)
+    starts = start_s + np.repeat(np.arange(24), jobs) * HOUR_S
+    texts = {
+        "job": (job, ["", *(f"job-{at}" for at in range(jobs))]),
+        "operation": (1 + job % 8, ["", *(f"operation-{at}" for at in range(8))]),
+        "team": (1 + job % 12, ["", *(f"team-{at}" for at in range(12))]),
+        "unit": (np.zeros(len(job)), ["samples"]),
+    }
+    columns = {name: dictionary(codes, names) for name, (codes, names) in texts.items()}
+    return pa.table({"start_s": starts, "end_s": starts + HOUR_S, **columns, "quantity": job * 10.0})
+
+
+def samples_day(nodes: int, start_s: int, seed: int) -> dict[str, pa.Table]:
+    """Ticks of a day: nodes of one GPU, their jobs, and a spot market."""
+    random = np.random.default_rng(seed)
+    ticks = DAY_S // TICK_S
+    at = pa.array(np.repeat(start_s + np.arange(ticks) * TICK_S, nodes) * MICRO).cast(
+        pa.timestamp("us", "UTC")
+    )
+    node = np.tile(np.arange(nodes), ticks)
+    names = [f"node-{one}" for one in range(nodes)]
+
+    def fixed(value: float) -> np.ndarray:
+        return np.full(len(node), value)
+
+    shared = {"at": at, "age_s": fixed(0.0)}
+    group = dictionary(node % 20, [f"pool-{one}" for one in range(20)])
+    used = {name: random.random(len(node)) * 0.3 for name in ("cpu_utilization", "gpu_utilization")}
+    machines = pa.table(
+        {
+            "name": dictionary(node, names),
+            **shared,
+            "group": group,
+            "price_per_hour": fixed(3.0),
+            "cores": fixed(96.0),
+            "memory_bytes": fixed(768 * 2.0**30),
+            "gpus": fixed(1.0),
+            **used,
+            "gpu_memory_utilization": used["gpu_utilization"],
+        }
+    )
+    jobs = pa.table(
+        {
+            "name": dictionary(node, [f"job-{one * JOBS}" for one in range(nodes)]),
+            **shared,
+            "node": dictionary(node, names),
+            "group": group,
+            "operation": dictionary(node % 8, [f"operation-{one}" for one in range(8)]),
+            "checkpointable": pa.array(np.ones(len(node), dtype=np.bool_)),
+            "cores": fixed(40.0),
+            "gpus": fixed(1.0),
+            "memory_limit": fixed(400 * 2.0**30),
+            "memory_used": random.random(len(node)) * 200 * 2.0**30,
+        }
+    )
+    market = {"name": ["a"], "at": at[-1:], "instance_type": ["type-0"], "discount": [0.6], "age_s": [0.0]}
+    return {"node": machines, "job": jobs, "spot_market": pa.table(market)}
+
+
+def dictionary(codes: np.ndarray, names: list[str]) -> pa.DictionaryArray:
+    """A column of texts."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+
+
+def add_up_day(root: Path, day: int) -> None:
+    """What the daemon does with a day that is over."""
+    add_up(Folder(root / "history"), Part("usage", MEASURED, day_of(START_S + day * DAY_S)))
 
 
 def measured(root: Path, days: int) -> Measured:
     """One report in a process of its own."""
     script = root / "report.py"
     script.write_text(_REPORT)
-    command = [sys.executable, str(script), str(root), str(START_S), str(START_S + days * DAY_S)]
+    times = (f"{datetime.fromtimestamp(at_s, UTC):%FT%TZ}" for at_s in (START_S, START_S + days * DAY_S))
     began = time.monotonic()
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(script), str(root), *times], check=True, capture_output=True, text=True, cwd=root
+    )
     wall_s = time.monotonic() - began
-    rows, micro, peak_mb = done.stderr.split()[-3:]
-    return Measured(wall_s, float(peak_mb), int(rows), int(micro))
+    told = json.loads((root / "report.json").read_text("utf-8"))
+    (money,) = told["currencies"]
+    advice = frozenset(one["kind"] for one in money["advice"])
+    peak_mb = float(done.stderr.split()[-1])
+    return Measured(wall_s, peak_mb, told["rows"], round(money["total"] * MICRO), advice)
 
 
 def attempts(root: Path, days: int, tries: int, bar_s: float, given: Arguments) -> list[Measured]:
@@ -128,33 +213,44 @@ def attempts(root: Path, days: int, tries: int, bar_s: float, given: Arguments) 
 
 def speed_bars(given: Arguments) -> tuple[list[Bar], list[str], list[str]]:
     """The bars, what was left out, and notes. In a quick run only the million rows, and those only where time is left."""
-    bars: list[Bar] = []
-    left_out: list[str] = []
-    notes: list[str] = []
     if given.left_s() < QUICK_NEEDS_S:
         return [], ["reports of 1 million and of 100 million rows"], []
-    sizes = [("1 million", 5, 834, MILLION_S, MILLION_MB, 3)]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        billed = generate(root, 5, 834, given.seed)
+        bars, notes = bars_of(
+            "1 million rows", attempts(root, 5, 3, MILLION_S, given), billed, MILLION_S, MILLION_MB
+        )
     if given.quick:
-        left_out.append("a report of 100 million rows (minutes)")
-    else:
-        sizes.append(("100 million", 100, 4_167, HUNDRED_S, HUNDRED_MB, 1))
-    for name, days, nodes, bar_s, bar_mb, tries in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            billed = generate(Path(folder), days, nodes, given.seed)
-            found = attempts(Path(folder), days, tries, bar_s, given)
-        best = min(found, key=lambda one: one.wall_s)
-        bars += [
-            at_most(f"full report of {name} rows", best.wall_s, bar_s, "s"),
-            at_most(f"memory of a report of {name} rows", best.peak_mb, bar_mb, "MB"),
-            Bar(
-                f"report of {name} rows adds to the bill",
-                str(best.micro == billed),
-                "True",
-                best.micro == billed,
-            ),
-        ]
-        notes.append(f"{name}: {best.rows:,} rows, {best.rows / best.wall_s / 1e6:.2f} million rows a second")
-    return bars, left_out, notes
+        return bars, ["a report of 100 million rows (minutes)"], notes
+    with tempfile.TemporaryDirectory() as folder:
+        root, days = Path(folder), 100
+        billed = generate(root, days, 4_167, given.seed)
+        found = attempts(root, days, 1, HUNDRED_S, given)
+        from_hours = bars_of("100 million rows, from the hours alone", found, billed, HUNDRED_S, HUNDRED_MB)
+        began = time.monotonic()
+        with ProcessPoolExecutor(2) as pool:
+            list(pool.map(add_up_day, [root] * days, range(days)))
+        notes.append(f"a day of a million rows is added up in {(time.monotonic() - began) * 2 / days:.1f} s")
+        found = attempts(root, days, 1, HUNDRED_S, given)
+        from_days = bars_of("100 million rows", found, billed, HUNDRED_S, HUNDRED_MB)
+    return [*bars, *from_days[0], *from_hours[0]], [], [*notes, *from_days[1], *from_hours[1]]
+
+
+def bars_of(
+    name: str, found: Sequence[Measured], billed: int, bar_s: float, bar_mb: float
+) -> tuple[list[Bar], list[str]]:
+    """The bars of one size, and a note."""
+    best = min(found, key=lambda one: one.wall_s)
+    right = best.micro == billed
+    bars = [
+        at_most(f"full report of {name}", best.wall_s, bar_s, "s"),
+        at_most(f"memory of a report of {name}", best.peak_mb, bar_mb, "MB"),
+        Bar(f"report of {name} adds to the bill", str(right), "True", right),
+    ]
+    speed = best.rows / best.wall_s / 1e6
+    kinds = ", ".join(sorted(best.advice))
+    return bars, [f"{name}: {best.rows:,} rows, {speed:.2f} million rows a second; advice on {kinds}"]
 
 
 def main(given: Arguments) -> Report:

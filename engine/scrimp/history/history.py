@@ -125,13 +125,22 @@ class History:
 
     def work(self, source: str, span: Span, now_s: float | None = None) -> WorkTable:
         """What was produced within the span."""
+        return self._work("SELECT * FROM {0} WHERE start_s >= ? AND start_s < ?", source, span, now_s)
+
+    def produced(self, source: str, span: Span, now_s: float | None = None) -> WorkTable:
+        """The same in a row for each operation, team and unit, whoever did it and when."""
+        summed = """SELECT min(start_s) AS start_s, max(end_s) AS end_s, '' AS job, CAST(operation AS VARCHAR) AS operation,
+          CAST(team AS VARCHAR) AS team, CAST(unit AS VARCHAR) AS unit, sum(quantity) AS quantity
+          FROM {0} WHERE start_s >= ? AND start_s < ? GROUP BY ALL ORDER BY ALL"""
+        return self._work(summed, source, span, now_s)
+
+    def _work(self, sql: str, source: str, span: Span, now_s: float | None) -> WorkTable:
         with self.folder.reading():
             files = self.folder.files("work", source, span.from_s, span.to_s)
             tables = [rolled.work for rolled in self._open_hours(source, span, now_s)]
             if files:
                 with connect(self.folder.root, self.limits) as link:
-                    sql = f"SELECT * FROM {scan(files)} WHERE start_s >= ? AND start_s < ?"
-                    tables.insert(0, arrow(link, sql, (span.from_s, span.to_s)))
+                    tables.insert(0, arrow(link, sql.format(scan(files)), (span.from_s, span.to_s)))
         return work_of(tables)
 
     def acts(self, from_s: float, to_s: float) -> tuple[Done, ...]:

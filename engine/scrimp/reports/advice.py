@@ -5,7 +5,7 @@ smaller sizes, then GPUs that are shared; spot is of what then is left. So nothi
 save no more than the pool costs. What the samples lack for a piece is told in a line each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,18 +68,18 @@ def _shares(
     lacking: list[str] = []
     from_s = max(samples.span.from_s, samples.span.to_s - rules.share_days_max * DAY_S)
     span = Span(from_s, samples.span.to_s)
-    for pool in pools:
-        if not pool.pool or not one_gpu_each(pool):
-            continue
-        names = [node.name for node in pool.nodes]
-        series = _long_enough(samples.history.gpu_series(span, names, rules.share_block_s), rules)
+    fitting = [pool for pool in pools if pool.pool and one_gpu_each(pool)]
+    names = [node.name for pool in fitting for node in pool.nodes]
+    known = samples.history.gpu_series(span, names, rules.share_block_s) if names else None
+    for pool in fitting:
+        series = _of_nodes(known, {node.name for node in pool.nodes}, rules.share_blocks_min)
         if len(series.names) < 2:
             lacking.append(
                 f"sharing: not enough data: too little gpu_utilization and gpu_memory_utilization of {pool.pool}"
             )
             continue
         found = shared(pool, series, rules.shares, rules.share_together)
-        others = sum(node.pool == pool.pool for node in fleet.nodes) - len(names)
+        others = sum(node.pool == pool.pool for node in fleet.nodes) - len(pool.nodes)
         sharing = replace(
             found.sharing,
             devices=(*found.sharing.devices, *(() for _ in range(others))),
@@ -92,10 +92,13 @@ def _shares(
     return advice, tuple(lacking)
 
 
-def _long_enough(series: GpuSeries, rules: AdviceRules) -> GpuSeries:
-    """The nodes that were seen for long enough to say how they go with others."""
-    rows = np.flatnonzero(np.sum(~np.isnan(series.memory), axis=1) >= rules.share_blocks_min).tolist()
-    return GpuSeries(tuple(series.names[row] for row in rows), series.memory[rows], series.duty[rows])
+def _of_nodes(known: GpuSeries | None, names: Collection[str], blocks_min: int) -> GpuSeries:
+    """The series of some nodes, of those that were seen for long enough to say how they go with others."""
+    if known is None:
+        return GpuSeries((), np.zeros((0, 0)), np.zeros((0, 0)))
+    enough = np.sum(~np.isnan(known.memory), axis=1) >= blocks_min
+    rows = [at for at, name in enumerate(known.names) if name in names and enough[at]]
+    return GpuSeries(tuple(known.names[at] for at in rows), known.memory[rows], known.duty[rows])
 
 
 def _spot(

@@ -264,7 +264,7 @@ def _units(
     measured = next((part for part in parts if part.source == MEASURED), None)
     if "operation" not in figures.breakdowns or ask.question.where or measured is None:
         return (), ()
-    work = history.work(MEASURED, measured.span, now_s)
+    work = history.produced(MEASURED, measured.span, now_s)
     operations = figures.breakdowns["operation"]
     return unit_costs(operations, work, per=PER), unit_costs(marginal(operations, ()), work, per=PER)
 
