@@ -145,3 +145,20 @@ def test_a_correction_counts_beside_the_bill(folder: Path, scrimp: Shell) -> Non
     scrimp("history", "import", "bill.csv")
     assert scrimp("history", "import", "credit.csv").code == ExitCode.NO
     assert total(scrimp) == 60
+
+
+def test_an_import_that_was_cut_is_told_until_it_is_done_again(folder: Path, scrimp: Shell) -> None:
+    """Some of its days are there and look like all of it; a report of those would be believed."""
+    bill(folder / "bill.csv", ("i", *OCTOBER, "31"))
+    day = folder / ".scrimp" / "history" / "usage" / "kind=focus" / "day=2026-10-04"
+    day.parent.mkdir(parents=True)
+    day.symlink_to(folder / "nowhere")
+    assert scrimp("history", "import", "bill.csv").code == ExitCode.FAILED
+    line = "the import of bill.csv has not ended: days of it may lack; import it again"
+    day.unlink()
+    for command in (("history", "show"), ("report", "--from", "2026-10-01", "--to", "2026-11-01")):
+        assert line in scrimp(*command).err
+    assert total(scrimp) == 3
+    assert scrimp("history", "import", "bill.csv").code == ExitCode.DONE
+    assert line not in scrimp("history", "show").err
+    assert total(scrimp) == 31

@@ -12,6 +12,7 @@ import click
 from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
 from scrimp.cli._screen import iso, style, write_json
+from scrimp.cli.history import tell_unfinished
 from scrimp.config import BudgetSettings
 from scrimp.costs import BudgetAlert, BudgetStatus
 from scrimp.daemon import BudgetBook, passed, standing
@@ -46,6 +47,7 @@ def command(*, names: Sequence[str], output: Literal["text", "json"], store: Pat
         raise Wrong("there are no budgets in scrimp.yaml")
     try:
         history = open_history(store or config.store, config.currency)
+        tell_unfinished(store or config.store)
         book = BudgetBook(chosen, history)
         found = book.statuses(time.time())
     except HistoryError as error:

@@ -12,7 +12,16 @@ from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
 from scrimp.cli._progress import progress
 from scrimp.cli._screen import iso, plural, show, write_json
-from scrimp.history import Folder, HistoryError, Imported, Span, import_bill, keep_only, open_history
+from scrimp.history import (
+    Folder,
+    HistoryError,
+    Imported,
+    Span,
+    import_bill,
+    keep_only,
+    open_history,
+    unfinished,
+)
 from scrimp.history import fill as fill_history
 from scrimp.model.money import Money
 from scrimp.model.usage import MICRO
@@ -38,6 +47,7 @@ def show_history(*, output: Literal["text", "json"], store: Path | None) -> Exit
         found = open_history(store or config.store, config.currency).extents()
     except HistoryError as error:
         raise Failed(f"{error} (scrimp explain {error.code})") from error
+    tell_unfinished(store or config.store)
     if output == "json":
         sources = [
             {"source": one.source, "from": iso(one.from_s), "to": iso(one.to_s), "rows": one.rows}
@@ -50,6 +60,12 @@ def show_history(*, output: Literal["text", "json"], store: Path | None) -> Exit
     if not found:
         click.echo("no usage yet", err=True)
     return ExitCode.DONE
+
+
+def tell_unfinished(store: Path) -> None:
+    """A line on stderr for each import that has not ended."""
+    for name in unfinished(Folder(store / "history")):
+        click.echo(f"the import of {name} has not ended: days of it may lack; import it again", err=True)
 
 
 @command.command("import")

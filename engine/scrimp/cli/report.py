@@ -13,6 +13,7 @@ from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration, write_file
 from scrimp.cli._progress import progress
 from scrimp.cli._screen import write_json
+from scrimp.cli.history import tell_unfinished
 from scrimp.diagnostics import did_you_mean
 from scrimp.history import VERSIONS, FocusSettings, History, HistoryError, open_history, write_focus
 from scrimp.model.costs import CostGroups
@@ -99,6 +100,7 @@ def command(*, output: Form, out: Path | None, store: Path | None, **asked: Any)
     )
     try:
         history = open_history(store or config.store, config.currency)
+        tell_unfinished(store or config.store)
         if output == "focus":
             _focus(
                 history,

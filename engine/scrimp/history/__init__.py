@@ -14,7 +14,7 @@ from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
 from scrimp.history.focus_columns import VERSIONS, Version, columns_of
 from scrimp.history.history import Extent, History, open_history
 from scrimp.history.hours import Span
-from scrimp.history.imports import Imported, import_bill
+from scrimp.history.imports import Imported, import_bill, unfinished
 from scrimp.history.keep import Retention, compact, expire
 from scrimp.history.keeper import MEASURED, Keeper, roll_hour
 from scrimp.history.query import Limits
@@ -66,6 +66,7 @@ __all__ = [
     "roll_hour",
     "rows_of",
     "table_of",
+    "unfinished",
     "usage_of",
     "with_currency",
     "write_focus",

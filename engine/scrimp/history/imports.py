@@ -9,7 +9,8 @@ delivered again, with other contents, is another file (see `redelivered`).
 import csv
 import gzip
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO, cast
@@ -27,6 +28,7 @@ from scrimp.history.query import Limits, batches, connect, named, quoted, run, s
 from scrimp.history.redelivered import doubled
 from scrimp.history.rollup import NOT_MEASURED
 
+MARK = "importing-"
 TOLD = 20  # bad rows that are told one by one
 
 
@@ -83,8 +85,26 @@ def import_bill(
         run(link, "CREATE TEMP TABLE charges AS " + _CHARGES)
         run(link, "CREATE TEMP TABLE days AS " + _DAYS)
         found = replace(found, doubled=doubled(link, folder, form.source, ident, found.from_s, found.to_s))
-        _write(link, folder, form, ident, progress)
+        with _marked(folder, path, ident):
+            _write(link, folder, form, ident, progress)
     return found
+
+
+@contextmanager
+def _marked(folder: Folder, path: Path, ident: str) -> Iterator[None]:
+    """A mark while the days of a file are written: one that stays says that some of them may lack."""
+    mark = folder.root / f"{MARK}{ident}"
+    with guarded(f"write {mark.name}"):
+        mark.write_text(path.name, "utf-8")
+    yield
+    with guarded(f"delete {mark.name}"):
+        mark.unlink(missing_ok=True)
+
+
+def unfinished(folder: Folder) -> tuple[str, ...]:
+    """The files whose import goes on, or was cut: their days may not all be there."""
+    with guarded("read the history"):
+        return tuple(sorted({mark.read_text("utf-8") for mark in folder.root.glob(f"{MARK}*")}))
 
 
 def _columns(path: Path) -> list[str]:
