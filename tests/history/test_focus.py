@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.reports.usage import DAY_S, ROWS, START_S, history, node_hour
 
-from scrimp.history import FocusSettings, columns_of, write_focus
+from scrimp.history import FocusSettings, HistoryError, columns_of, write_focus
 from scrimp.history.focus_columns import SERVICE_CATEGORIES, VERSIONS
+from scrimp.model.costs import CostGroups
 from scrimp.model.usage import MICRO, Period
 from scrimp.reports import Ask, Question, bins, focus_days, make_report
 
@@ -166,3 +167,27 @@ def test_allocated_columns_only_where_asked_for(tmp_path: Path) -> None:
     write_focus(tmp_path / "split.csv", focus_days(made, ASK, NOW_S), FocusSettings(allocated=True))
     assert not any(name.startswith("Allocated") for name in read(tmp_path / "plain.csv")[0])
     assert {row["AllocatedResourceId"] for row in read(tmp_path / "split.csv")} == {"j", ""}
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path, name: str) -> None:
+    """Half of one looks like all of it."""
+    made = history(tmp_path, node_hour(START_S, "n", MICRO, [("j", 2.0, 1.0)]))
+    (tmp_path / name).write_text("before")
+
+    def days() -> Iterator[tuple[Period, CostGroups]]:
+        yield from focus_days(made, ASK, NOW_S)
+        raise HistoryError("cannot read the rest")
+
+    with pytest.raises(HistoryError):
+        write_focus(tmp_path / name, days(), FocusSettings())
+    assert (tmp_path / name).read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] in ([name, "history"], ["history", name])
+
+
+def test_what_is_no_file_is_written_to_as_it_is(tmp_path: Path) -> None:
+    made = history(tmp_path, node_hour(START_S, "n", MICRO))
+    target = tmp_path / "null.csv"
+    target.symlink_to("/dev/null")
+    assert write_focus(target, focus_days(made, ASK, NOW_S), FocusSettings()) == {"USD": MICRO}
+    assert target.is_symlink()

@@ -15,7 +15,14 @@ from scrimp.cli._progress import progress
 from scrimp.cli._screen import write_json
 from scrimp.cli.history import tell_unfinished
 from scrimp.diagnostics import did_you_mean
-from scrimp.history import VERSIONS, FocusSettings, History, HistoryError, open_history, write_focus
+from scrimp.history import (
+    VERSIONS,
+    FocusSettings,
+    History,
+    HistoryError,
+    open_history,
+    write_focus,
+)
 from scrimp.model.costs import CostGroups
 from scrimp.model.usage import DIMENSIONS, Period
 from scrimp.reports import (

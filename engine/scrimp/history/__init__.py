@@ -8,7 +8,7 @@ from scrimp.history.actions import Done, done_table
 from scrimp.history.backfill import Filled, fill
 from scrimp.history.columns import read_pieces, table_of, usage_of, with_currency
 from scrimp.history.daily import Chosen, add_up, due_days, read_daily, rows_of
-from scrimp.history.files import Folder, HistoryError, Part, day_of
+from scrimp.history.files import Folder, HistoryError, Part, day_of, whole_file
 from scrimp.history.fleet import Fleet, FleetJob, FleetNode, GpuSeries, MemoryPeaks
 from scrimp.history.focus import FOCUS_BY, FocusSettings, write_focus
 from scrimp.history.focus_columns import VERSIONS, Version, columns_of
@@ -68,6 +68,7 @@ __all__ = [
     "table_of",
     "unfinished",
     "usage_of",
+    "whole_file",
     "with_currency",
     "write_focus",
 ]

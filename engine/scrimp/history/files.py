@@ -241,30 +241,40 @@ def _names(paths: Sequence[Path]) -> bytes:
     return json.dumps([one.name for one in paths]).encode()
 
 
-def _write_parquet(path: Path, reader: pa.RecordBatchReader, metadata: Mapping[bytes, bytes]) -> None:
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A hidden file beside `path` to write to, which becomes it at the end: half of one is never there.
+
+    What is no file, such as `/dev/stdout`, is written to as it is.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     hidden = path.with_name(f"{HIDDEN}{path.name}.tmp")
-    schema = reader.schema.with_metadata({**(reader.schema.metadata or {}), **metadata})
     try:
-        with hidden.open("wb") as file:
-            with pq.ParquetWriter(file, schema, compression="zstd", compression_level=1) as writer:
-                for batch in reader:
-                    writer.write_batch(batch.replace_schema_metadata(schema.metadata))
-            file.flush()
-            os.fsync(file.fileno())
+        yield hidden
         hidden.rename(path)
     except BaseException:
         hidden.unlink(missing_ok=True)
         raise
+
+
+def _write_parquet(path: Path, reader: pa.RecordBatchReader, metadata: Mapping[bytes, bytes]) -> None:
+    schema = reader.schema.with_metadata({**(reader.schema.metadata or {}), **metadata})
+    with whole_file(path) as hidden, hidden.open("wb") as file:
+        with pq.ParquetWriter(file, schema, compression="zstd", compression_level=1) as writer:
+            for batch in reader:
+                writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+        file.flush()
+        os.fsync(file.fileno())
     _sync_folder(path.parent)
 
 
 def _write_bytes(path: Path, data: bytes) -> None:
-    hidden = path.with_name(f"{HIDDEN}{path.name}.tmp")
-    with hidden.open("wb") as file:
+    with whole_file(path) as hidden, hidden.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    hidden.rename(path)
     _sync_folder(path.parent)
 
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pcc
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from scrimp.history.files import guarded
+from scrimp.history.files import guarded, whole_file
 from scrimp.history.focus_columns import ALLOCATED, FocusColumn, Version, columns_of
 from scrimp.model.costs import PARTS, CostGroups
 from scrimp.model.usage import CPU, GPU, MEMORY, NODE, RESERVED, SPOT, STORAGE, Period
@@ -108,15 +108,15 @@ def write_focus(
 ) -> dict[str, int]:
     """Write `path` (Parquet if its name ends so, else CSV); the groups are by `FOCUS_BY`. Gives the sums in millionths.
 
-    Raises `HistoryError` where it cannot be written.
+    Raises `HistoryError` where it cannot be written; then `path` is as it was.
     """
     schema = focus_schema(settings)
     sums: dict[str, int] = {}
-    with guarded(f"write {path.name}"):
+    with guarded(f"write {path.name}"), whole_file(path) as hidden:
         writer = (
-            pq.ParquetWriter(path, schema, compression="zstd")
+            pq.ParquetWriter(hidden, schema, compression="zstd")
             if path.suffix == ".parquet"
-            else pc.CSVWriter(path, _csv_schema(schema))
+            else pc.CSVWriter(hidden, _csv_schema(schema))
         )
         with writer:
             for day, groups in days:
