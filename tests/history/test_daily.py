@@ -156,6 +156,20 @@ def test_a_day_of_other_prices_is_split_anew(tmp_path: Path) -> None:
     assert (usual.total("USD")[0], other.total("USD")[0]) == (2_400_000, 4_000_000)
 
 
+def test_hours_without_a_price_are_told_apart_from_those_that_cancel(tmp_path: Path) -> None:
+    """A node that cost a dollar in one hour and was given it back in the next was priced; two hours without a price were not."""
+    bills = (MICRO, -MICRO, 0, 0)
+    of = history(
+        tmp_path,
+        [row for hour, micro in enumerate(bills) for row in node_hour(START_S + hour * HOUR_S, "n", micro)],
+    )
+    before = figures(of).doubts["USD"]
+    made(of.folder)
+    after = figures(of).doubts["USD"]
+    assert (before.unpriced_hours, before.node_hours) == (2.0, 4.0)
+    assert after == before
+
+
 def test_labels_stand_in_for_teams_by_the_day_too(tmp_path: Path) -> None:
     of = hours(tmp_path, 1)
     (path,) = of.folder.files("usage")

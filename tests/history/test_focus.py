@@ -17,7 +17,7 @@ from tests.reports.usage import DAY_S, ROWS, START_S, history, node_hour
 from scrimp.history import FocusSettings, HistoryError, columns_of, write_focus
 from scrimp.history.focus_columns import SERVICE_CATEGORIES, VERSIONS
 from scrimp.model.costs import CostGroups
-from scrimp.model.usage import MICRO, Period
+from scrimp.model.usage import MICRO, Period, UsageRow
 from scrimp.reports import Ask, Question, bins, focus_days, make_report
 
 NOVEMBER = Period(START_S, START_S + 30 * DAY_S, "2026-11")
@@ -167,6 +167,20 @@ def test_allocated_columns_only_where_asked_for(tmp_path: Path) -> None:
     write_focus(tmp_path / "split.csv", focus_days(made, ASK, NOW_S), FocusSettings(allocated=True))
     assert not any(name.startswith("Allocated") for name in read(tmp_path / "plain.csv")[0])
     assert {row["AllocatedResourceId"] for row in read(tmp_path / "split.csv")} == {"j", ""}
+
+
+def test_a_charge_that_buys_no_quantity_is_a_row_too(tmp_path: Path) -> None:
+    """Support, tax, a credit: without it the rows would not add to the report."""
+    charge = {"start_s": START_S, "end_s": START_S + DAY_S, "resource": "other"}
+    rows = [UsageRow(**charge, billed_micro=7 * MICRO), UsageRow(**charge, node="n", billed_micro=-MICRO)]
+    made = history(tmp_path, rows)
+    assert write_focus(tmp_path / "out.csv", focus_days(made, ASK, NOW_S), FocusSettings()) == {
+        "USD": 6 * MICRO
+    }
+    written = {
+        row["ResourceId"]: (row["BilledCost"], row["ChargeCategory"]) for row in read(tmp_path / "out.csv")
+    }
+    assert written == {"": ("7.000000", "Usage"), "n": ("-1.000000", "Credit")}
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
