@@ -36,7 +36,7 @@ def check_test(test: ast.Test, scope: Scope, policies: Mapping[str, Policy]) -> 
             "SCR224",
             f"unknown policy `{test.policy.value}`",
             test.policy.span,
-            hint=near(test.policy.value, policies),
+            hint=near(test.policy.value, policies) or "name its file or its folder, too",
         )
         return None
     return _Checker(test, scope, policy).check()
