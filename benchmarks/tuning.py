@@ -2,8 +2,8 @@
 
 On tables of speed against batch size, and on generated curves of many shapes. When to stop, cliffs and knees were chosen on one
 half of the tables' families (a model on a GPU), and both halves are reported; the amplitudes of the prior, the chance of a
-broken bound, the rules for server grids and those for drift were chosen with all tables in view. The heights of cliffs were
-chosen on perturbed tables of that half (see `tuning_perturbed`); perturbed tables are reported for the other half.
+broken bound, the rules for server grids and those for drift were chosen with all tables in view. The heights of cliffs and
+the widest amplitude were chosen on perturbed tables of that half (see `tuning_perturbed`); perturbed tables are reported for the other half.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Each particle is a shape of the p-norm family of AdaptDL (Qiao et al., "Pollux",
 linear, with a knee and a sharpness, some with a steeper end or a cliff (caches, memory). What the shapes miss is a Gaussian
 process with an exponential kernel (Rasmussen & Williams, "Gaussian Processes for Machine Learning", 4.2.1), whose
 amplitude is averaged over too: smooth curves need few looks, rough ones get more. Part of the prior on the amplitude
-stays in force whatever was seen, so that a dip between two smooth points is never ruled out.
+stays in force whatever was seen, so that a dip between two smooth points is never ruled out. The widest amplitude is all but
+ruled out before, and is what is left where a curve is like none of the shapes (latency that falls first, and then soars).
 The unknown level of a curve is marginalised by a wide constant in the kernel.
 """
 
@@ -32,8 +33,8 @@ class Prior:
     `steeper` are exponents added to the slope, `cliffs` steps in logs. `merged`: one Gaussian for all shapes of a component.
     """
 
-    amplitudes: tuple[float, ...] = (0.05, 0.12, 0.3)
-    weights: tuple[float, ...] = (0.5, 0.35, 0.15)
+    amplitudes: tuple[float, ...] = (0.05, 0.12, 0.3, 1.0)
+    weights: tuple[float, ...] = (0.5, 0.35, 0.147, 0.003)
     lengths: tuple[float, ...] = (2.0,)
     white: float = 0.2
     floor: float = 0.2
