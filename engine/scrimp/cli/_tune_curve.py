@@ -205,6 +205,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);max-width:720px;margin:
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2.5rem}svg{width:100%;height:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 td,th{text-align:right;padding:.2rem .5rem;border-bottom:1px solid var(--line)}td:first-child,th:first-child,td:last-child{text-align:left}
+td:first-child{white-space:nowrap}
 .soft{color:var(--soft)}.bad{color:var(--bad)}.good{color:var(--good)}.fit{color:var(--fit)}
 """
 KEY = (

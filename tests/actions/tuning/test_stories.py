@@ -135,6 +135,27 @@ def test_a_falling_curve_keeps_the_smallest():
     assert found.efficiency_gap == pytest.approx(1 - 1 / (1 + found.measured_gain))
 
 
+@pytest.mark.parametrize(
+    ("latencies", "bound", "best"),
+    [
+        ({1: 1.0, 8: 1.19, 16: 31.1}, 1.5, 8),
+        ({1: 1.0, 2: 1.23, 4: 1.76, 8: 2.71, 16: 80.9}, None, 8),
+        (
+            {1: 1, 2: 0.53, 4: 0.41, 8: 0.46, 16: 0.82, 32: 2, 64: 6.9, 128: 35.4, 256: 267.0, 512: 2930.0},
+            2.0,
+            16,
+        ),
+    ],
+    ids=["a wall", "a wall behind a knee", "a bowl"],
+)
+def test_beyond_a_wall_nothing_is_said_of_what_lies_before_it(latencies, bound, best):
+    """The largest size swaps memory, and is many times slower: that says nothing of the sizes below."""
+    sizes = [Setting(batch) for batch in latencies]
+    found, looks = search(latencies.__getitem__, Goal(max_latency_s=bound), candidates=sizes)
+    assert found.setting == Setting(best)
+    assert len(looks) <= 10
+
+
 def test_the_smallest_of_nearly_equals():
     """Within 2 % of the best the smallest batch costs less memory and latency."""
     rates = {1: 50.0, 2: 90.0, 4: 98.5, 8: 99.0, 16: 100.0}
