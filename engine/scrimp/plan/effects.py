@@ -130,7 +130,7 @@ def _assign(
     before = read(effect.field)
     if effect.asked_field and (noted := read(effect.asked_field)) not in (None, asked := _asked(spec, args)):
         now, then = ({effect.field: before, effect.asked_field: text} for text in (noted, asked))
-        return _planned(spec, target, args, now, then, None, spec.direction, 0.0)
+        return _planned(spec, target, args, now, then, Money(0.0, currency), spec.direction, 0.0)
     known = (value for field in effect.from_fields if (value := read(field)) is not None)
     after = next(known, None) if effect.from_fields else effect.value
     if after is None:
