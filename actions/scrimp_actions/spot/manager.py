@@ -121,8 +121,7 @@ class Manager:
                 return None
             if entry.pool:
                 self._struck(entry, now_s)
-            self.runner.hear([Notice(now_s, instance, action_s)])
-            self.runner.carry_on(now_s)
+            self.runner.begin_on(entry.name, Notice(now_s, instance, action_s), now_s)
             return self.runner.known(instance) or entry
 
     def at_risk(self, instance: str, now_s: float) -> None:

@@ -186,6 +186,14 @@ class Runner:
                 break
         return self.next_s(now_s)
 
+    def begin_on(self, name: str, event: Event, now_s: float) -> None:
+        """Take in one event of one member and begin its steps, and nothing else: the rest is for `carry_on`.
+
+        In a storm each of hundreds of notices is answered so, and must not go through all the others' steps.
+        """
+        self._advance([(name, event)], now_s)
+        self._ask(now_s, [name])
+
     def next_s(self, now_s: float) -> float | None:
         """When there is something to do next, as far as is known now."""
         times = [self._alarms[0][0]] if self._alarms else []
@@ -219,9 +227,9 @@ class Runner:
             self._write(kept, ended, {})
             self.checkpoint("runner.written")
 
-    def _ask(self, now_s: float) -> None:
-        """Carry out what is open and not under way."""
-        for name in list(self._asking):
+    def _ask(self, now_s: float, names: Iterable[str] | None = None) -> None:
+        """Carry out what is open and not under way; of all members, or of those named."""
+        for name in list(self._asking) if names is None else names:
             entry = self.entries.get(name)
             if entry is None or not entry.member.open:
                 self._asking.pop(name, None)
