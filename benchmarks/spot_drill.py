@@ -19,7 +19,7 @@ from scrimp_actions.spot.members import MemberBook
 from scrimp_actions.spot.trace_cloud import Faults, TraceCloud
 from scrimp_actions.spot.traces import Climate, generate_region
 from spot_channels import aws_server, measure_channels
-from spot_storm import measure_storm
+from spot_storm import measure_engine_storm, measure_storm
 
 INTERRUPTIONS = 10_000
 QUICK_S = 2.0
@@ -127,4 +127,6 @@ def rehearsals(given: Arguments) -> tuple[list[Bar], list[Table], list[str]]:
         if tally.interruptions < INTERRUPTIONS:
             left_out.append(f"{name}: {INTERRUPTIONS - tally.interruptions} of {INTERRUPTIONS} interruptions")
     storm_bars, storm_table = measure_storm()
-    return bars + storm_bars, [drill_table(tallies), storm_table], left_out
+    engine_bars, engine_left_out = measure_engine_storm(quick=given.quick)
+    tables = [drill_table(tallies), storm_table]
+    return bars + storm_bars + engine_bars, tables, left_out + engine_left_out

@@ -1,25 +1,37 @@
 """A storm: hundreds of notices within one second, in wall time, by the real runner on real files.
 
 Real are the runner, its book, its hands, the work queue, and the folder channel with a control document per worker, all
-durable; of the cloud only the calls are answered here, each after a pause like that of a real one.
+durable; of the cloud only the calls are answered here, each after a pause like that of a real one. Once the notices are pushed
+to the runner; and once, where boto3 is installed, they are noted on the board as the queue's reader notes them, ten at a time, and
+go through the whole engine: tick, policy, intent, `rescue` of the provider `aws`, outcome.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from bench import Bar, Table, at_most
+from bench import Bar, Table, at_least, at_most
 from scrimp.api import Report, RunState
-from scrimp.worker import FolderChannel, SqliteQueue
+from scrimp.aws import Notice as BoardNotice
+from scrimp.aws import NoticeBoard, NoticeKind
+from scrimp.config import Config, Section
+from scrimp.daemon import Alarm, Daemon, compose
+from scrimp.store import open_store
+from scrimp.worker import FolderChannel, SqliteQueue, open_queue
 from scrimp_actions.spot import AWS_BUDGET, Rules, State
+from scrimp_actions.spot.aws.provider import AwsProvider
 from scrimp_actions.spot.cloud import (
     Instance,
     InstanceState,
@@ -124,6 +136,66 @@ def storm(folder: Path, count: int, within_s: float) -> Handled:
     return Handled(stops, asks, held)
 
 
+def engine_storm(folder: Path, count: int) -> tuple[list[float], list[float]]:
+    """Seconds from the notices until each worker is told to leave, and until each replacement is asked for."""
+    names = [f"i-{k:05d}" for k in range(count)]
+    inventory = folder / "inventory.json"
+    group = {"template": "t", "pools": ["t:a", "t:b"], "size": count, "purchase_option": "spot"}
+    aws = {"region": "us-east-1", "groups": {"f": group}, "queue": "f", "look_s": 1e6, "plan_s": 1e6}
+    config = Config(
+        policies=Path(__file__).resolve().parents[1] / "policies" / "spot.scrimp",
+        store=folder / ".scrimp",
+        interval_s=30.0,
+        providers=(Section("aws", "aws", aws),),
+        collectors=(
+            Section("inventory", "snapshot", {"path": str(inventory), "kinds": ["node"]}),
+            Section("imds", "imds", {}),
+        ),
+    )
+    open_queue(config.store / "queues", "f", 10_000_000).close()
+    rows = [{"name": name, "state": "running", "group": "f"} for name in names]
+    at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    inventory.write_text(json.dumps({"scrimp": "snapshot/1", "at": at, "kinds": {"node": rows}}))
+    channel, cloud = FolderChannel(config.store / "workers"), SlowCloud()
+    for name in names:
+        channel.found(f"f/{name}")
+    parts = compose(config, time.time, time.sleep)
+    manager = next(one for one in parts.providers if isinstance(one, AwsProvider)).fleets.manager
+    hands = manager.runner.hands
+    assert isinstance(hands, FleetHands)
+    hands.cloud = manager.watch.cloud = cloud
+    for place, name in enumerate(names):
+        manager.runner.adopt("f", place, name, "t:a", time.time(), on_demand=False)
+    alarm, board = Alarm(), NoticeBoard(config.store)
+    with open_store(config.store, time.time) as store:
+        daemon = Daemon(parts, store, alarm)
+        daemon.start()
+        thread = threading.Thread(target=daemon.run, daemon=True)
+        thread.start()
+        time.sleep(1.0)
+        sent_s = time.time()
+        for first in range(0, count, 10):
+            some = names[first : first + 10]
+            board.note([_notice(name, sent_s) for name in some], sent_s)
+            alarm.wake("notices")
+        told_s: dict[str, float] = {}
+        while (len(told_s) < count or len(cloud.asked_s) < count) and time.time() < sent_s + 100.0:
+            for name in names:
+                control = None if name in told_s else channel.control(f"f/{name}")
+                if control is not None and control.run_state is not RunState.RUNNING:
+                    told_s[name] = time.time() - sent_s
+            time.sleep(0.1)
+        alarm.stop()
+        thread.join(60.0)
+        daemon.close()
+    missing = [np.inf] * (count - len(told_s))
+    return [*told_s.values(), *missing], [at_s - sent_s for at_s in cloud.asked_s.values()]
+
+
+def _notice(name: str, at_s: float) -> BoardNotice:
+    return BoardNotice(name, NoticeKind.INTERRUPTION, "terminate", at_s + 120.0, at_s, ("aws_events",))
+
+
 def _people(folder: Path, channel: FolderChannel, rules: Rules, count: int) -> None:
     """A member with a worker for each place, before the clock runs; the workers' documents are copies of the first's."""
     now_s = time.time()
@@ -168,6 +240,21 @@ def measure_storm() -> tuple[list[Bar], Table]:
         for name, one in (("20 a second", calm), (f"{STORM} in a second", wild))
     ]
     return bars, Table("from the notice on, wall seconds", columns, rows)
+
+
+def measure_engine_storm(*, quick: bool) -> tuple[list[Bar], list[str]]:
+    """The storm through the engine: within the time in which a batch has to be over. Its log is written for each act."""
+    name = f"{STORM} notices through the engine"
+    if quick or find_spec("boto3") is None:
+        return [], [f"{name}: {'no time' if quick else 'boto3 is not installed'}"]
+    with tempfile.TemporaryDirectory(prefix="scrimp-storm-", ignore_cleanup_errors=True) as folder:
+        told_s, asked_s = engine_storm(Path(folder), STORM)
+    by_s = AWS_BUDGET.drain_s
+    return [
+        at_most(f"{name}: told to leave, the last", max(told_s), by_s, "s"),
+        at_least(f"{name}: replacements asked for", float(len(asked_s)), STORM),
+        at_most(f"{name}: replacement asked for, the last", max(asked_s, default=np.inf), by_s, "s"),
+    ], []
 
 
 def _p99(values: Sequence[float]) -> float:
