@@ -20,10 +20,16 @@ What is measured, exactly:
   leaves on demand for nothing. Greedy takes spot whenever there is any. All three have the safety net of the paper.
 - "statistics known" is this policy with the statistics of the whole series, its future included: what it would do
   with nothing left to learn. It is a mark beside the figure and no upper bound, as series change on their way.
+- "drawn" are series drawn from the chain fitted to each H100 series, with that chain known to the policy: there its
+  table is exact, and what it lacks to the optimum is the worth of foresight alone (`spot_limit`). It says how much of
+  the optimum's savings there is to be had at all.
+- "whole ticks" is an optimum that pays for changeovers in whole ticks, as that of SkyNomad's artifact does (on ticks
+  of 600 s two for 1.2), while the policies pay to the second. Shares of such an optimum are higher for every policy.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Collection, Sequence
@@ -34,6 +40,7 @@ import numpy as np
 from bench import Arguments, Bar, Report, Table, at_least, at_most, run
 from spot_data import Sets, generated_markets, read_markets, together
 from spot_drill import measure_drills
+from spot_limit import Limit, limit
 from spot_policies import History, Scrimp
 from spot_replay import Chooser, Greedy, Job, Market, UniformProgress, optimum, replay
 
@@ -41,6 +48,7 @@ WORK_S = 48 * 3600.0
 CHANGEOVER_S = 720.0
 FRACTIONS = (0.6, 0.7, 0.8, 0.9)
 SAVINGS_S = 10.0  # a quick run begins no other market after so long: the interruptions need the rest
+DRAWS = 2  # drawn series for each job
 QUIET_CHANGES = 3  # a job with no more changes ran in a quiet market
 
 
@@ -53,6 +61,7 @@ class Score:
     fraction: float
     jobs: int = 0
     optimum: float = 0.0
+    whole_ticks: float = 0.0
     saved: dict[str, float] = field(default_factory=dict)
     missed: int = 0
     quiet_moves: int = 0
@@ -107,6 +116,11 @@ def jobs_in(market: Market, fraction: float, count: int) -> list[Job]:
     return [Job(int(start), WORK_S, deadline_s, CHANGEOVER_S) for start in starts]
 
 
+def in_whole_ticks(job: Job, gap_s: float) -> Job:
+    """The job with a changeover of so many whole ticks."""
+    return replace(job, changeover_s=math.ceil(job.changeover_s / gap_s) * gap_s)
+
+
 def measure(
     name: str, market: Market, fractions: Sequence[float], count: int, *, known: bool = False
 ) -> list[Score]:
@@ -129,6 +143,8 @@ def measure(
             policies["statistics known"] = Scrimp(hindsight)
         score.jobs += 1
         score.optimum += 1 - optimum(market, job) / bill
+        if known:
+            score.whole_ticks += 1 - optimum(market, in_whole_ticks(job, market.gap_s)) / bill
         for policy, chooser in policies.items():
             done = replay(market, job, chooser)
             score.saved[policy] = score.saved.get(policy, 0.0) + 1 - done.cost_usd / bill
@@ -200,7 +216,48 @@ def measure_deep(run: Measured, sets: Sets) -> None:
         run.left_out.append("H100: no series, or no time")
         return
     run.tables.append(table("H100, one of several needed, each zone alone", alone))
+    if not run.given.quick:
+        run.tables.append(marks(alone, drawn_limits(sets.deep, run.given.seed)))
     run.bar(at_least("H100: share of the optimum's savings", share(alone), 0.96), {"H100"})
+
+
+def drawn_limits(markets: Sequence[Market], seed: int) -> list[Limit]:
+    """The limit without foresight, on series drawn from the chain of each market that is long enough for jobs."""
+    rng, horizon_s = np.random.default_rng(seed), WORK_S / 0.8
+    planned = [(market, jobs_in(market, 0.8, 24)) for market in markets]
+    return [
+        limit(History(market, horizon_s, horizon_s - WORK_S, CHANGEOVER_S, hindsight=True), jobs, DRAWS, rng)
+        for market, jobs in planned
+        if jobs
+    ]
+
+
+def marks(scores: Sequence[Score], limits: Sequence[Limit]) -> Table:
+    """What the H100 share is to be measured by; every series counts alike."""
+    mine, theirs = share(scores), share(scores, "UP")
+    best, drawn, drawn_up, expected = np.sum(
+        [np.array([one.optimum, one.best, one.uniform_progress, one.expected]) / one.jobs for one in limits],
+        axis=0,
+    )
+    exact = sum(score.optimum / score.jobs for score in scores)
+    whole = sum(score.whole_ticks / score.jobs for score in scores)
+    rows: list[list[float | str]] = [
+        ["share of the optimum", mine, theirs],
+        ["part of the way from UP to the optimum", ratio(mine - theirs, 1 - theirs), 0.0],
+        [
+            "share of an optimum in whole ticks",
+            mine * ratio(exact, whole),
+            theirs * ratio(exact, whole),
+        ],
+        ["drawn series, chain known: share of the optimum", ratio(drawn, best), ratio(drawn_up, best)],
+        ["drawn series: savings over those that the tables expect", ratio(drawn, expected), ""],
+    ]
+    return Table("H100: what can be reached", ("mark", "scrimp", "UP"), rows)
+
+
+def ratio(part: float, whole: float) -> float:
+    """A part of a whole; 1 of nothing."""
+    return float(part / whole) if whole > 1e-9 else 1.0
 
 
 def measure_alone(run: Measured, sets: Sets) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from scrimp_actions.spot import (
     DEPTH_PRIOR,
@@ -22,6 +24,34 @@ from spot_replay import IDLE, ON_DEMAND, Market, Seen
 
 REFRESH_S = 7200.0
 KEPT = 48  # refreshes within the longest window of a job
+
+
+class Knowledge(Protocol):
+    """What a policy may know of a market: offers and phases of each tick, estimates and the table solved for them."""
+
+    @property
+    def market(self) -> Market:
+        """The market that the ticks are of."""
+        ...
+
+    @property
+    def rules(self) -> ChoiceRules:
+        """The rules of the choice."""
+        ...
+
+    @property
+    def offers(self) -> Sequence[dict[str, Offer]]:
+        """What there is at each tick."""
+        ...
+
+    @property
+    def phases(self) -> Sequence[tuple[dict[str, int], int]]:
+        """The phase of each pool and of the market, at each tick."""
+        ...
+
+    def known(self, tick: int) -> tuple[Outlook, deadline.Table]:
+        """The estimates and the table at a tick."""
+        ...
 
 
 class History:
@@ -86,7 +116,7 @@ class History:
 class Scrimp:
     """`scrimp_actions.spot.choose` as a policy of the replay."""
 
-    history: History
+    history: Knowledge
     moves_s: tuple[float, ...] = ()
     moves: int = 0
 

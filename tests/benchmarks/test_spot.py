@@ -17,6 +17,36 @@ with aws_server() as server:
 print([below("b", value, 1.0).met for value in (0.99, 1.0)])
 """
 
+KNOWN_CHAIN = f"""
+import sys
+sys.path.insert(0, {str(BENCHMARKS)!r})
+import numpy as np
+from spot_limit import limit
+from spot_policies import History
+from spot_replay import Job, Market
+ticks = np.arange(600)
+up = (ticks // 7 % 3 != 0) | (ticks % 50 > 25)
+market = Market("m", ("m",), 600.0, up[:, None], np.full((600, 1), 0.3), 1.0)
+job = Job(300, 8 * 3600.0, 11 * 3600.0, 720.0)
+history = History(market, job.deadline_s, job.deadline_s - job.work_s, job.changeover_s, hindsight=True)
+found = limit(history, [job], 200, np.random.default_rng(1))
+print(found.missed, *(value / found.jobs for value in (
+    found.optimum, found.best, found.uniform_progress, found.expected
+)))
+"""
+
+
+def test_on_a_known_chain_following_the_table_costs_what_it_says() -> None:
+    """Which is what makes it the limit of all policies without foresight: above Uniform Progress, below the optimum."""
+    ran = subprocess.run(
+        [sys.executable, "-c", KNOWN_CHAIN], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    missed, optimum, best, uniform_progress, expected = map(float, ran.stdout.split())
+    assert missed == 0
+    assert uniform_progress < best < optimum
+    assert abs(best - expected) < 0.02
+
 
 def test_the_channels_of_aws_are_left_out_where_aws_cannot_be_played() -> None:
     """A plain installation has no moto: the bars are not measured, and that is said."""
