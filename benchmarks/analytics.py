@@ -71,7 +71,8 @@ def forecast_bars(nodes: Floats) -> tuple[list[Bar], Table]:
         at_most(f"{name}: the 80 % band covers at most", found.held, 90.0, "%"),
         at_most(f"{name}: half width of the band", found.half_width, 20.0, "%"),
     ]
-    title = f"mean error of {name}, {found.origins} origins six hours apart, %"
+    title = f"mean error of {name}, {found.origins} origins six hours apart, %; "
+    title += f"beside its last band stands that {found.told:.0f} % of earlier ones held"
     return bars, Table(title, ["forecast", "mean error"], rows)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scrimp.costs import AlertRules, ForecastRules, PaceRules, backtest, hourly, judge, new_height
+from analytics_data import DAY_S
+from scrimp.costs import AlertRules, ForecastRules, PaceRules, backtest, forecast, hourly, judge, new_height
 from scrimp.model.usage import MICRO, Floats
 
 HISTORY_DAYS = 21
@@ -24,13 +25,17 @@ BURN_WINDOWS = (1, 6)
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
-    """From many origins: mean errors of the members and of their mean, how often the band held, its half width; percent."""
+    """From many origins: mean errors of the members and of their mean, how often the band held, its half width; percent.
+
+    `told` is how often earlier bands held by the last forecast's own account, which counts those from before three weeks too.
+    """
 
     origins: int
     members: Sequence[float]
     error: float
     held: float
     half_width: float
+    told: float
 
 
 def forecasts(nodes: Floats) -> Forecasts:
@@ -47,6 +52,7 @@ def forecasts(nodes: Floats) -> Forecasts:
         100 * float(np.mean(np.abs(judged.mid[at] / actual - 1))),
         100 * float(np.mean(np.abs(judged.error[at]) <= halves)),
         100 * float(halves.mean()),
+        100 * forecast(test, HORIZON_DAYS * DAY_S).coverage,
     )
 
 
