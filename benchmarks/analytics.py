@@ -100,6 +100,7 @@ def budget_bars(nodes: Floats, given: Arguments) -> tuple[list[Bar], Table]:
         ["paged before", sum(lead > 0 for lead in leads)],
         [f"paged {EARLY_DAYS} days before", sum(lead >= EARLY_DAYS for lead in leads)],
         ["fewest days", min(leads, default=None)],
+        [f"not to be known {EARLY_DAYS} days before", sum(one.known < 1 for one in found.used_up)],
     ]
     rows += [
         [f"first paged by: {rule}", sum(one.rule == rule for one in found.more)]

@@ -58,11 +58,16 @@ def forecasts(nodes: Floats) -> Forecasts:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A simulated month: the days at which the budget was paged, by which rule, and used up; `None` if it was not."""
+    """A simulated month: the days at which the budget was paged, by which rule, and used up; `None` if it was not.
+
+    `known` is the share of the budget that one who knew the new mean demand, and no more of what was to come, would have
+    expected to be spent `EARLY_DAYS` before 100 %: below 1 no rule can be sure in time. `nan` where it was not used up.
+    """
 
     paged: float | None
     rule: str
     full: float | None
+    known: float
 
     @property
     def lead(self) -> float:
@@ -79,17 +84,19 @@ def months(nodes: Floats, rng: np.random.Generator, count: int, burst: float) ->
         starts = rng.integers(0, max(1, len(level) // 24 - BLOCK_DAYS + 1), hours // (BLOCK_DAYS * 24) + 1)
         spend = np.concatenate([level[s * 24 : (s + BLOCK_DAYS) * 24] for s in starts.tolist()])[:hours]
         spend[(BEFORE_DAYS + BURST_DAY) * 24 :] *= burst
-        found.append(_month(spend))
+        found.append(_month(spend, burst))
     return found
 
 
-def _month(spend: Floats) -> Month:
+def _month(spend: Floats, mean: float) -> Month:
     """One month, asked every six hours."""
     begin, hours, limit = BEFORE_DAYS * 24, len(spend), BUDGET * MONTH_DAYS * 24
     rules, paces = AlertRules(), PaceRules()
     test = backtest(hourly(0, spend * MICRO, "USD"), MONTH_DAYS + 1, ForecastRules())
     spent = np.concatenate(([0.0], np.cumsum(spend[begin:])))
     full = int(np.argmax(spent >= limit)) / 24 if spent[-1] >= limit else None
+    then = None if full is None else max(0, int(24 * (full - EARLY_DAYS)))
+    known = np.nan if then is None else float(spent[then] + mean * (MONTH_DAYS * 24 - then)) / limit
     for at, origin in enumerate(test.origins.tolist()):
         if not begin < origin < hours:
             continue
@@ -106,8 +113,8 @@ def _month(spend: Floats) -> Month:
         }
         for rule, page in pages.items():
             if page:
-                return Month((origin - begin) / 24, rule, full)
-    return Month(None, "", full)
+                return Month((origin - begin) / 24, rule, full, known)
+    return Month(None, "", full, known)
 
 
 @dataclass(frozen=True, slots=True)
