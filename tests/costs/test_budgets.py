@@ -168,3 +168,13 @@ def test_three_weeks_before_the_last_days_are_needed_for_a_height():
     gap = hourly(START, np.repeat([10.0] * 26 + [20.0] * 4, 24) * HOUR, "USD")
     gap.amounts_micro[-1] = np.nan
     assert new_height(gap, PaceRules()) is None
+
+
+@pytest.mark.parametrize(("daily", "known"), [(10.4, False), (10.6, True)])
+def test_a_height_is_five_percent_above_any_days_that_do_not_overlap_it(daily, known):
+    series = hourly(START, np.repeat([10.0] * 40 + [daily] * 4, 24) * HOUR, "USD")
+    assert (new_height(series, PaceRules()) == pytest.approx(daily * 1e6)) == known
+    higher_once = hourly(
+        START, np.repeat([10.0] * 30 + [14.0] * 4 + [10.0] * 20 + [daily] * 4, 24) * HOUR, "USD"
+    )
+    assert new_height(higher_once, PaceRules()) is None
