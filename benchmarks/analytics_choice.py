@@ -1,6 +1,6 @@
 """How far the figures of `analytics.py` carry: parameters chosen on one part and judged on another, and other tables.
 
-Sizes: containers are cut at random into halves; `hold` and `margin` are chosen on one half (the fewest above their size, at
+Sizes: containers are cut at random into halves; `hold` and `margin_lent` are chosen on one half (the fewest above their size, at
 no more than 1.7 times their use by both readings of a first half) and judged on the other. Shared GPUs: the shipped rules on
 random parts of the containers, packed by the first half of the day and, harder, by the quiet second half for the busy
 first. Other tables: containers drawn with replacement, other days, fewer rows, noise. Forecasts: parts of the series,
@@ -40,7 +40,7 @@ def chosen(table: Containers) -> SizeRules:
     peers = {reading: Peers([one.peaks for one in some]) for reading, some in found.items()}
     best: tuple[float, float, SizeRules] | None = None
     for hold in HOLDS:
-        rules = SizeRules(hold=hold, margin=0.0)
+        rules = SizeRules(hold=hold, margin_lent=0.0)
         plain = {
             reading: [
                 size_for(one.peaks, one.span_s, rules, peers[reading], ahead_s=one.ahead_s) for one in some
@@ -58,7 +58,7 @@ def chosen(table: Containers) -> SizeRules:
             use = max(one.by_use for one in judged)
             key = sum(one.over_percent for one in judged), use
             if use <= BY_USE_MAX and (best is None or key < best[:2]):
-                best = (*key, replace(rules, margin=margin))
+                best = (*key, replace(rules, margin_lent=margin))
     return SizeRules() if best is None else best[2]
 
 
@@ -77,7 +77,7 @@ def size_splits(table: Containers, rng: np.random.Generator, count: int) -> Tabl
         rules = chosen(some_of(table, np.sort(order[:half]).tolist()))
         judge = some_of(table, np.sort(order[half:]).tolist())
         shipped = size_figures(judge, SizeRules())
-        rows.append([str(number + 1), rules.hold, rules.margin, *size_figures(judge, rules), *shipped])
+        rows.append([str(number + 1), rules.hold, rules.margin_lent, *size_figures(judge, rules), *shipped])
     figures = np.array([[float(cell or 0.0) for cell in row[3:]] for row in rows])
     rows.append(["mean", None, None, *figures.mean(axis=0).tolist()])
     rows.append(["worst", None, None, *figures.max(axis=0).tolist()])

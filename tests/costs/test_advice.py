@@ -85,7 +85,7 @@ def test_spot_is_advised_where_work_bears_interruption_and_the_discount_is_known
 
 
 def test_a_size_without_enough_data_says_so_and_promises_nothing():
-    few = size_for(np.full(40, 800.0 * MIB), 86_400, SizeRules(margin=0.05))
+    few = size_for(np.full(40, 800.0 * MIB), 86_400, SizeRules())
     found = size_advice("mel", few, 2000 * MIB, Money(5, "USD"))
     assert found.message.startswith("not enough data on mel")
     assert "at least 840 MiB (with 33% confidence" in found.message

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from scrimp.costs.sizing import MIB, Peers, SizeRules, _rank, after_oom, block_peaks, size_for
 
-RULES = SizeRules(margin=0.0)
+RULES = SizeRules(margin=0.0, margin_lent=0.0)
 WEEK = RULES.cycle_s
 
 

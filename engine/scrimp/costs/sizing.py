@@ -23,18 +23,20 @@ class SizeRules:
     """What a size promises: to hold for the share `quantile` of block peaks with `confidence`, plus a `margin`.
 
     Fewer than `cycle_s` of history show no whole cycle of demand, which is never enough. Until there is enough, `hold` is
-    the share of the peers that their part is to hold for, and `alike` how near, relatively, a peer's peak counts as alike;
-    whatever peers say, a size is not below the share `regular` of the own peaks. `step` is the smallest amount that can be bought, in the unit of the peaks; 0 if any amount can.
+    the share of the peers that their part is to hold for, `margin_lent` the margin instead, and `alike` how near,
+    relatively, a peer's peak counts as alike; whatever peers say, a size is not below the share `regular` of the own peaks.
+    `step` is the smallest amount that can be bought, in the unit of the peaks; 0 if any amount can.
 
-    `quantile` and `confidence` are the promise. `hold`, `alike` and `margin` were chosen on GenTD26's containers, to be just
+    `quantile` and `confidence` are the promise. `hold`, `alike` and `margin_lent` were chosen on GenTD26's containers, to be just
     under 1.7 times their use; what such a choice is worth on containers that it has not seen, `benchmarks/analytics_choice.py`
     shows.
     """
 
     quantile: float = 0.99
     confidence: float = 0.95
-    margin: float = 0.021
+    margin: float = 0.05
     hold: float = 0.84
+    margin_lent: float = 0.021
     alike: float = 0.05
     regular: float = 0.95
     block_s: float = 600.0
@@ -134,8 +136,9 @@ def size_for(
     if rank is None and peers is not None:
         ahead = count if ahead_s is None else max(1, math.ceil(ahead_s / rules.block_s))
         lent = confidence * value + (1 - confidence) * peers.bound(peaks, ahead, rules)
-        value = max(lent, float(np.quantile(peaks, rules.regular)))
-    value *= 1 + rules.margin
+        value = max(lent, float(np.quantile(peaks, rules.regular))) * (1 + rules.margin_lent)
+    else:
+        value *= 1 + rules.margin
     if rules.step > 0:
         value = math.ceil(value / rules.step - 1e-9) * rules.step
     enough = rank is not None and span_s >= rules.cycle_s
