@@ -87,13 +87,16 @@ def containers(given: Arguments) -> Containers:
 
 
 def generated_containers(rng: np.random.Generator, count: int = 64) -> Containers:
-    """Image generators: most of the time one model in memory, now and then two, rarely a large one; duty in bursts."""
+    """Image generators: most of the time one model in memory, now and then two, rarely a large one; duty in bursts.
+
+    As in the recorded day, its last quarter is quiet.
+    """
     times = np.arange(0.0, DAY_S, 57.0)
     shape = (count, len(times))
     base = rng.choice([17_000.0, 24_800.0, 30_500.0], size=(count, 1), p=[0.05, 0.75, 0.2])
     memory = base * np.exp(rng.normal(0, 0.02, shape)) - rng.choice([0, 9000], size=shape, p=[0.7, 0.3])
     for _ in range(60):  # spells of some minutes with more in memory, whose peaks come back
-        start = rng.integers(0, shape[1], count)[:, None]
+        start = rng.integers(0, int(0.75 * shape[1]), count)[:, None]
         within = (np.arange(shape[1]) >= start) & (
             np.arange(shape[1]) < start + rng.integers(3, 12, (count, 1))
         )

@@ -141,7 +141,8 @@ class AlertRules:
     """What is worth an alert. Shares are of the limit, `burn` is in units of the planned pace, `unit_cost` a relative rise.
 
     The forecast pages when even its lower bound passes `forecast_page`, and is noted when its middle passes
-    `forecast_note`; a new height of spending pages when it would pass `height_page`. An alert is armed again once its value is `rearm` below its mark.
+    `forecast_note`; a new height of spending pages when it would pass `height_page`. An alert is armed again once its value is
+    `rearm` below its mark.
     """
 
     actual: tuple[tuple[float, Severity], ...] = ((0.5, "info"), (0.8, "warning"), (1.0, "critical"))

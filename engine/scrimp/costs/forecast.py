@@ -47,8 +47,8 @@ class ForecastRules:
 
     Days are fitted over at most `window_days`; past forecasts are judged every `origin_s`. Before `errors_min` of them are
     known the band is `band_first` either way: forecasts of days ahead, made every few hours, share most of their errors, so
-    that a week of them is asked for and not the eight that would do if each were new. Forecasts of the last `judged_days` are judged. `prior_errors` is the weight of
-    the members' common error against each one's own, and `sharpness` the power of the inverse errors by which members are
+    that a week of them is asked for and not the eight that would do if each were new. Forecasts of the last `judged_days` are
+    judged. `prior_errors` is the weight of the members' common error against each one's own, and `sharpness` the power of the inverse errors by which members are
     weighted. An error counts half as much for every `half_life_s` that it is old. `widen` is by what the band grows after a
     change of level.
 
