@@ -52,19 +52,22 @@ def freed_nodes(nodes: Sequence[PackNode], jobs: Sequence[PackJob]) -> tuple[str
             (1 - free[name].get(r, 0.0) / all_ for r, all_ in offers[name].items() if all_ > 0), default=0.0
         )
 
+    full = {name: fullness(name) for name in free}
     found: list[str] = []
     for node in sorted(
-        nodes, key=lambda one: (fullness(one.name) / max(one.price_per_hour.amount, 1e-9), one.name)
+        nodes, key=lambda one: (full[one.name] / max(one.price_per_hour.amount, 1e-9), one.name)
     ):
         if any(job.fixed for job in homes[node.name]):
             continue
-        others = [name for name in free if name != node.name and name not in found]
-        moves = _moves(homes[node.name], {name: dict(free[name]) for name in others}, fullness)
+        mine = free.pop(node.name)
+        moves = _moves(homes[node.name], free, full)
         if moves is None:
+            free[node.name] = mine
             continue
         for job, name in moves:
             _take(free[name], job.asks)
             homes[name].append(job)
+            full[name] = fullness(name)
         homes[node.name] = []
         found.append(node.name)
     return tuple(found)
@@ -77,22 +80,26 @@ def freed_per_hour(nodes: Sequence[PackNode], jobs: Sequence[PackJob]) -> int:
 
 
 def _moves(
-    jobs: Sequence[PackJob], room: Mapping[str, dict[str, float]], fullness: Callable[[str], float]
+    jobs: Sequence[PackJob], free: Mapping[str, Mapping[str, float]], full: Mapping[str, float]
 ) -> list[tuple[PackJob, str]] | None:
-    """A place for each job, or `None` where there is not room for all."""
+    """A place for each job, or `None` where there is not room for all; `free` is as it was."""
     found = []
-    order = sorted(room, key=lambda name: (-fullness(name), name))
+    order = sorted(free, key=lambda name: (-full[name], name))
+    taken: dict[str, dict[str, float]] = {}
     for job in sorted(jobs, key=lambda one: (-max(one.asks.values(), default=0.0), one.name)):
-        name = next((one for one in order if _fits(room[one], job.asks)), None)
+        name = next((one for one in order if _fits(taken.get(one) or free[one], job.asks)), None)
         if name is None:
             return None
-        _take(room[name], job.asks)
+        _take(taken.setdefault(name, dict(free[name])), job.asks)
         found.append((job, name))
     return found
 
 
 def _fits(room: Mapping[str, float], asks: Mapping[str, float]) -> bool:
-    return all(amount <= room.get(resource, 0.0) + 1e-9 for resource, amount in asks.items())
+    for resource, amount in asks.items():  # noqa: SIM110 - twice as fast as `all`, and asked for each job and node
+        if amount > room.get(resource, 0.0) + 1e-9:
+            return False
+    return True
 
 
 def _take(room: dict[str, float], asks: Mapping[str, float]) -> None:
