@@ -29,6 +29,7 @@ from scrimp.reports import (
     text,
 )
 from scrimp.reports.report import chosen
+from scrimp.reports.text import _short
 
 NOVEMBER = Period(START_S, START_S + 30 * DAY_S, "2026-11")
 NOW_S = START_S + 10.0 * DAY_S
@@ -195,3 +196,24 @@ def test_a_range_without_a_name_is_said_once(tmp_path: Path) -> None:
     span = Period(START_S, START_S + DAY_S)
     made = make_report(history(tmp_path, []), Ask(Question(span, bins(span))), NOW_S)
     assert text(made).splitlines()[0] == "cost report 2026-11-01T00:00Z to 2026-11-02T00:00Z"
+
+
+@pytest.mark.parametrize(
+    "micro",
+    [
+        0,
+        1,
+        -1,
+        999_999,
+        12_345_678_900,
+        -12_345_678_900,
+        99_999_990_000,
+        10**12 - 1,
+        10**15,
+        -(10**15),
+        10**18,
+    ],
+)
+def test_amounts_in_columns_never_touch(micro: int) -> None:
+    assert len(_short(micro)) <= 8
+    assert _short(micro).lstrip("-")[:1].isdigit()

@@ -80,11 +80,11 @@ def usage_advice(
         elif (used - blind.get((pool, resource, currency), 0.0)) / capacity > mark.busy:
             found.append(_usage("overloaded", seen, mark.busy, Money(0.0, currency)))
     if realisable is not None:
-        found = _shared_out(found, realisable)
+        found = _shared_out(found, realisable, "node" if target == "node_group" else "unit")
     return tuple(sorted(found, key=lambda one: (-one.saving_per_hour.amount, one.target, one.resource)))
 
 
-def _shared_out(found: list[Advice], realisable: Mapping[tuple[str, str], float]) -> list[Advice]:
+def _shared_out(found: list[Advice], realisable: Mapping[tuple[str, str], float], whole: str) -> list[Advice]:
     """Each idle resource with its part of what its pool can give back, by what of it is idle."""
     idle: dict[tuple[str, str], float] = {}
     for one in found:
@@ -95,7 +95,7 @@ def _shared_out(found: list[Advice], realisable: Mapping[tuple[str, str], float]
         key = one.target, one.saving_per_hour.currency
         part = one.saving_per_hour.amount / idle[key] if idle[key] else 0.0
         saving = Money(part * realisable.get(key, 0.0), key[1])
-        stays = "" if saving.amount > 0 or one.kind != "idle" else "; none of it can be given back whole"
+        stays = "" if saving.amount > 0 or one.kind != "idle" else f"; no whole {whole} can be given back"
         shared.append(replace(one, saving_per_hour=saving, message=one.message + stays))
     return shared
 

@@ -13,6 +13,7 @@ from scrimp.reports.report import Outlook, Report
 
 WIDTH = 80
 ROWS = 10
+COLUMN = 8
 CLEAR = 0.05  # the doubt up to which a trend is named; beyond it is told that there is none
 NAMES = {"used": "used", "workload_idle": "workload idle", "pool_idle": "pool idle", "overhead": "overhead"}
 UNSTATED = "(none)"
@@ -190,12 +191,13 @@ def money(micro: int, currency: str) -> str:
 
 
 def _short(micro: int) -> str:
+    """At most eight letters, so that the columns of a table never touch."""
     value = micro / MICRO
-    if abs(value) >= 1e6:
-        return f"{value / 1e6:,.2f}M"
     if 0 < abs(value) < 1:
         return f"{value:.4f}"
-    return f"{value:,.2f}" if abs(value) < 1e5 else f"{value:,.0f}"
+    sizes = ((value, ""), (value / 1e6, "M"), (value / 1e9, "G"))
+    told = [f"{amount:,.{digits}f}{letter}" for amount, letter in sizes for digits in (2, 0)]
+    return next((one for one in told if len(one) <= COLUMN), told[-1])
 
 
 def small(value: Money) -> str:
