@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scrimp.costs.colocate import ShareRules, crowded, pack_by_series
+from scrimp.costs.colocate import ShareRules, _quantile, crowded, pack_by_series
 
 relaxed = settings(deadline=None)  # a busy machine is no failure
 
@@ -67,3 +67,9 @@ def test_any_one_job_may_reach_what_its_peers_reached():
     assert alone.devices == ((0, 1, 2),)
     blind = pack_by_series(memory, memory * 0, 80.0, replace(RULES, reach=0.0))
     assert max(len(device) for device in blind.devices) == 3
+
+
+@relaxed
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0, 1))
+def test_the_quantile_is_that_of_numpy(values, share):
+    assert _quantile(np.array(values), share) == pytest.approx(float(np.quantile(values, share)), abs=1e-12)
