@@ -31,6 +31,7 @@ START_S = 1_767_225_600  # 2026-01-01: in the past, for there are no samples of 
 HOUR_S, DAY_S, TICK_S = 3_600, 86_400, 300
 JOBS, ROWS_EACH = 2, 10
 MILLION_S, MILLION_MB, HUNDRED_S, HUNDRED_MB = 5.0, 500.0, 120.0, 700.0
+HOURS_MB = 1_000.0  # from the hours alone, by two processes
 QUICK_NEEDS_S = 25.0
 
 _REPORT = """
@@ -239,7 +240,7 @@ def size_bars(
         kept = attempts(root, days, 3 if days < 10 else 1, promised[0], given)
     bars, notes = bars_of(name, kept, billed, promised)
     if plain:
-        more = bars_of(f"{name}, from the hours alone", plain, billed, promised)
+        more = bars_of(f"{name}, from the hours alone", plain, billed, (promised[0], HOURS_MB))
         bars, notes = [*bars, *more[0]], [*notes, *more[1]]
     return bars, [*notes, f"{name}: a day is added up in {each_s:.1f} s, two at a time"]
 
