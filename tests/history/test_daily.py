@@ -193,3 +193,14 @@ def test_old_sums_go_with_their_days(tmp_path: Path) -> None:
     made(of.folder)
     expire(of.folder, Retention(rest_s=DAY_S), START_S + 3.5 * DAY_S)
     assert len(of.folder.parts("daily")) == len(of.folder.parts("usage"))
+
+
+def test_a_bound_on_the_size_takes_days_with_their_sums(tmp_path: Path) -> None:
+    """Sums that went alone would be made again, and go again, for ever."""
+    of = hours(tmp_path, 4)
+    made(of.folder)
+    size = sum(path.stat().st_size for path in of.folder.root.rglob("*.parquet"))
+    expire(of.folder, Retention(max_bytes=size // 2 + 100), LATER_S)
+    days = [part.day for part in of.folder.parts("usage")]
+    assert 0 < len(days) < 4
+    assert [part.day for part in of.folder.parts("daily")] == days

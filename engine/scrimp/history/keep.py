@@ -4,7 +4,7 @@ A merge writes one file that names those it stands for, and deletes them afterwa
 nothing, see `files`. Nothing is merged or deleted while somebody reads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scrimp.history.daily import DAILY
 from scrimp.history.files import DAY_S, MERGED, STREAMS, Folder, Part, Stream, day_of, guarded
@@ -79,15 +79,19 @@ def _shrink(folder: Folder, max_bytes: int, now_s: float) -> int:
     return gone
 
 
-_ORDER: tuple[Stream, ...] = ("samples", "prices", "work", "daily", "usage", "actions")
+_ORDER: tuple[Stream, ...] = ("samples", "prices", "work", "usage", "actions")
 
 
 def _size(folder: Folder, part: Part) -> int:
-    return sum(path.stat().st_size for path in (folder.root / part.path).glob("*.parquet"))
+    """Of a part, and of its sums if it is of usage: they go together, for sums that went alone would be made again."""
+    parts = (part, replace(part, stream=DAILY)) if part.stream == "usage" else (part,)
+    return sum(path.stat().st_size for one in parts for path in (folder.root / one.path).glob("*.parquet"))
 
 
 def _drop(folder: Folder, part: Part) -> None:
-    path = folder.root / part.path
-    for one in path.iterdir():
-        one.unlink()
-    path.rmdir()
+    parts = (part, replace(part, stream=DAILY)) if part.stream == "usage" else (part,)
+    for path in (folder.root / one.path for one in parts):
+        for file in path.iterdir() if path.is_dir() else ():
+            file.unlink()
+        if path.is_dir():
+            path.rmdir()
