@@ -35,7 +35,7 @@ def headline(study: Study) -> list[str]:
         found.append(f"next to measure: {name(proposal.setting)}")
     found.extend(proposal.reasons)
     if study.told:
-        found.append(f"last duel: {study.told}")
+        found.append(f"last verdict: {study.told}")
     return found
 
 
