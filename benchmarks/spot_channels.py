@@ -233,6 +233,16 @@ def until(done: Callable[[], bool], limit_s: float) -> bool:
     return True
 
 
+def rescue_only(folder: Path) -> Path:
+    """The shipped policy `rescue_on_notice`, and none besides: in so many notices others see a storm, and leave spot."""
+    text = (ROOT / "policies" / "spot.scrimp").read_text("utf-8")
+    _, head, rest = text.partition("policy rescue_on_notice {")
+    body, end, _ = rest.partition("\n}\n")
+    path = folder / "rescue.scrimp"
+    path.write_text(f"scrimp 1\n\n{head}{body}{end}", "utf-8")
+    return path
+
+
 def configured(url: str, queue_url: str, folder: Path, size: int) -> Config:
     """What `scrimp.yaml` would say."""
     aws = {"region": REGION, "endpoint_url": url}
@@ -240,7 +250,7 @@ def configured(url: str, queue_url: str, folder: Path, size: int) -> Config:
     group = {"template": "audio", "pools": pools, "size": size, "purchase_option": "spot"}
     provider = {**aws, "groups": {"audio": group}, "queue": "audio", "look_s": 2.0, "plan_s": 2.0}
     return Config(
-        policies=ROOT / "policies" / "spot.scrimp",
+        policies=rescue_only(folder),
         store=folder / ".scrimp",
         interval_s=30.0,
         providers=(Section("aws", "aws", provider),),
@@ -407,6 +417,8 @@ def measure_channels(
     try:
         with tempfile.TemporaryDirectory(prefix="scrimp-channels-", ignore_cleanup_errors=True) as folder:
             found = ways(server, Path(folder), 1 if given.quick else ROUNDS, given.seed)
+    except TimeoutError as error:
+        return [], [], [f"notices by the channels of AWS: {error}"]
     finally:
         for name, value in kept.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
