@@ -9,7 +9,7 @@ from tests.cli.command import BROKEN, POLICIES, Shell
 def test_a_sound_folder_passes(scrimp: Shell) -> None:
     ran = scrimp("check")
     assert (ran.code, ran.out) == (0, "")
-    assert "1 policies, 1 tests" in ran.err
+    assert "1 file, 1 policy, 1 test: fine" in ran.err
 
 
 def test_findings_are_the_result(scrimp: Shell, folder: Path) -> None:

@@ -90,7 +90,12 @@ def command(
             click.echo(f"{cost.policy:<32} {cost.clause:<7} {reads}")
         if not has_errors(found):
             tests = len(read.checked.tests) if read.checked else 0
-            told = f"{len(read.sources)} files, {len(policies)} policies, {tests} tests"
+            counts = (
+                plural(len(read.sources), "file"),
+                plural(len(policies), "policy", "policies"),
+                plural(tests, "test"),
+            )
+            told = ", ".join(counts)
             warned = f"{plural(len(found), 'warning')}" if found else "fine"
             click.echo(f"{told}: {warned}", err=True)
     raise click.exceptions.Exit(code)
