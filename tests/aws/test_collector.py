@@ -332,6 +332,8 @@ def test_ticks_in_between_have_the_last_look_with_the_notices_of_now(
     made.collect(clock.now(), deadline_s=20)
     asked = len(aws.world.calls)
     at_s = clock.now()
+    gone = Notice("i-gone", NoticeKind.INTERRUPTION, "terminate", at_s - 100, at_s - 220, ("aws_events",))
+    NoticeBoard(tmp_path).note([gone], at_s)
     clock.advance(10)
     NoticeBoard(tmp_path).note(
         [Notice(one, NoticeKind.INTERRUPTION, "terminate", at_s + 120, at_s, ("aws_events",))], clock.now()

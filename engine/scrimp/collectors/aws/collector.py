@@ -24,6 +24,7 @@ from scrimp.aws import (
     CURRENCY,
     Account,
     AwsSettings,
+    Board,
     NoticeBoard,
     NoticeKind,
     OnDemandPrices,
@@ -90,6 +91,14 @@ class _Seen:
     failed: Mapping[str, str]
     nodes: frozenset[str]
     spot: tuple[str, ...] | None
+
+    def knows(self, board: Board) -> bool:
+        """Whether all that were noticed since are among its nodes. Those noticed before and not seen then are gone."""
+        return all(
+            one.instance in self.nodes
+            for one in board.notices
+            if one.kind is not NoticeKind.GONE and one.noticed_at_s >= self.at_s
+        )
 
     @property
     def whole(self) -> bool:
@@ -180,8 +189,7 @@ class AwsCollector:
         """
         board = self._board.read()
         seen = self._seen
-        noticed = {one.instance for one in board.notices if one.kind is not NoticeKind.GONE}
-        if seen is None or not (0.0 < now_s - seen.at_s < self.interval_s * REUSED and noticed <= seen.nodes):
+        if seen is None or not (0.0 < now_s - seen.at_s < self.interval_s * REUSED and seen.knows(board)):
             seen = self._look(now_s, deadline_s)
         self._seen = seen if seen.whole else None
         told = () if seen.spot is None else (notice_batch(board, now_s, seen.spot),)
