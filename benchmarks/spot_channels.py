@@ -47,7 +47,7 @@ from scrimp_actions.spot.hands import MEMBER_TAG, FleetHands
 ROOT = Path(__file__).resolve().parents[1]
 REGION = "us-east-1"
 BATCH_S = 0.2
-COUNT, ROUNDS = 8, 15
+COUNT, ROUNDS = 8, 8
 """So many notices by each channel in a round; a full run has so many rounds, each on the replacements of the one before."""
 
 OVER_S = 5.0
