@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrimp.api import ActionSpec
-from scrimp.config import Config, Section
+from scrimp.config import Config, Section, place_of
 from scrimp.config.catalogue import builtin_catalogue
 from scrimp.diagnostics import Diagnostic, Severity, did_you_mean
 from scrimp.model.catalogue import CURRENCY_DEFAULT, Catalogue
@@ -73,7 +73,7 @@ def build_providers(config: Config, services: "Services") -> "tuple[tuple[Provid
         known = {"webhooks": config.webhooks} if section.type == "notify" else {}
         return {**known, **section.options, "name": section.name}
 
-    return _build("provider", PROVIDERS, sections, options, services, PROVIDER_METHODS)
+    return _build(config, "provider", PROVIDERS, sections, options, services, PROVIDER_METHODS)
 
 
 def build_collectors(
@@ -87,7 +87,9 @@ def build_collectors(
         return {**known, **section.options, "name": section.name, "interval_s": interval_s}
 
     built: tuple[Collector, ...]
-    built, findings = _build("collector", COLLECTORS, config.collectors, options, services, COLLECTOR_METHODS)
+    built, findings = _build(
+        config, "collector", COLLECTORS, config.collectors, options, services, COLLECTOR_METHODS
+    )
     return built, (*findings, *(one for collector in built for one in _uncatalogued(collector, catalogue)))
 
 
@@ -119,6 +121,7 @@ def _points(group: str) -> dict[str, "EntryPoint"]:
 
 
 def _build(
+    config: Config,
     what: str,
     group: str,
     sections: Iterable[Section],
@@ -129,18 +132,23 @@ def _build(
     points = _points(group)
     built: dict[str, T] = {}
     findings: list[Diagnostic] = []
+
+    def wrong(name: str, cause: str, hint: str = "") -> None:
+        source, span = place_of(config, f"{what}s", name)
+        findings.append(Diagnostic("SCR406", f"{what} `{name}`: {cause}", source, span, hint=hint))
+
     for section in sections:
         point = points.get(section.type)
         if point is None:
             near = did_you_mean(section.type, points)
             hint = f"did you mean `{near}`?" if near else "known are " + ", ".join(points)
-            findings.append(_bad(what, section.name, f"no plug-in of type `{section.type}`", hint))
+            wrong(section.name, f"no plug-in of type `{section.type}`", hint)
             continue
         made, cause = _made(partial(_call, point, options(section), services), needed)
         if made is None:
-            findings.append(_bad(what, section.name, cause))
+            wrong(section.name, cause)
         elif made.name in built:
-            findings.append(_bad(what, section.name, f"another {what} is named `{made.name}` already"))
+            wrong(section.name, f"another {what} is named `{made.name}` already")
         else:
             built[made.name] = made
     return tuple(built.values()), tuple(findings)
@@ -168,13 +176,7 @@ def _said(error: Exception) -> str:
 
 def _unneeded(point: "EntryPoint", cause: str) -> Diagnostic:
     """A provider that is only installed is no reason to stop: a policy or section that needs it is an error of its own."""
-    return _bad("provider", point.name, cause, severity=Severity.WARNING)
-
-
-def _bad(
-    what: str, name: str, cause: str, hint: str = "", *, severity: Severity = Severity.ERROR
-) -> Diagnostic:
-    return Diagnostic("SCR406", f"{what} `{name}`: {cause}", hint=hint, severity=severity)
+    return Diagnostic("SCR406", f"provider `{point.name}`: {cause}", severity=Severity.WARNING)
 
 
 def _uncatalogued(collector: "Collector", catalogue: Catalogue) -> list[Diagnostic]:

@@ -64,19 +64,22 @@ def test_what_nobody_needs_is_told_and_does_not_stop(room: Room) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "said"),
+    ("config", "key", "said"),
     [
-        (CONFIG + "  broken: {}\n", "provider `broken`: ModuleNotFoundError"),
-        (CONFIG + "  boxxes: {}\n", "no plug-in of type `boxxes`"),
-        (CONFIG.replace("boxes: {folder: boxes}", "boxes: {}", 1), "its section needs `folder`"),
+        (CONFIG + "  broken: {}\n", "broken", "provider `broken`: ModuleNotFoundError"),
+        (CONFIG + "  boxxes: {}\n", "boxxes", "no plug-in of type `boxxes`"),
+        (CONFIG.replace("boxes: {folder: boxes}", "boxes: {}", 1), "boxes", "its section needs `folder`"),
     ],
 )
-def test_what_the_configuration_asks_for_must_be_there(room: Room, config: str, said: str) -> None:
+def test_what_the_configuration_asks_for_must_be_there(room: Room, config: str, key: str, said: str) -> None:
+    """And the finding says where it asks."""
     (room.folder / "scrimp.yaml").write_text(config)
     ran = room.run("run", "--once")
     assert ran.returncode == 2
     assert "error[SCR406]" in ran.stderr
     assert said in ran.stderr
+    line = next(at for at, text in enumerate(config.splitlines(), 1) if text.startswith(f"  {key}: "))
+    assert f"scrimp.yaml:{line}:3" in ran.stderr
     assert room.records() == []
 
 

@@ -3,7 +3,7 @@
 The catalogue has a door of its own, `scrimp.config.catalogue`, which is light.
 """
 
-from scrimp.config.load import FILE_NAME, load_config, parse_config, unused_params
+from scrimp.config.load import FILE_NAME, load_config, parse_config, place_of, unused_params
 from scrimp.config.settings import (
     BudgetSettings,
     Config,
@@ -29,5 +29,6 @@ __all__ = [
     "defaults",
     "load_config",
     "parse_config",
+    "place_of",
     "unused_params",
 ]

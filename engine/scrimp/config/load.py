@@ -69,24 +69,32 @@ def parse_config(
 def unused_params(config: Config, known: Collection[str]) -> tuple[Diagnostic, ...]:
     """Warnings of parameters that the file sets and no policy has: as a rule a name with a slip in it."""
     unused = [name for name in config.params if name not in known]
-    if not unused or config.path is None:
+    if config.path is None:
         return ()
-    from scrimp.config.document import read_yaml  # noqa: PLC0415 - only where there is a file, for a fast start
-
-    source = Source(str(config.path), config.path.read_text("utf-8"))
-    placed, _ = read_yaml(source)
-    keys: Mapping[Any, Span] = {} if placed is None else placed.keys
     return tuple(
         Diagnostic(
             "SCR402",
             f"no policy has a parameter `{name}`",
-            source,
-            keys.get(("params", name)),
+            *place_of(config, "params", name),
             severity=Severity.WARNING,
             hint=f"did you mean `{near}`?" if (near := did_you_mean(name, known)) else "leave it out",
         )
         for name in unused
     )
+
+
+def place_of(config: Config, *keys: str) -> tuple[Source | None, Span | None]:
+    """Where a key stands in the file that the configuration came from; for findings of those who use it."""
+    from scrimp.config.document import read_yaml  # noqa: PLC0415 - only where there is a file, for a fast start
+
+    if config.path is None:
+        return None, None
+    try:
+        source = Source(str(config.path), config.path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):  # it was there a moment ago
+        return None, None
+    placed, _ = read_yaml(source)
+    return source, None if placed is None else placed.keys.get(keys)
 
 
 def _validate(
