@@ -74,12 +74,13 @@ def test_what_nobody_needs_is_told_and_does_not_stop(room: Room) -> None:
 def test_what_the_configuration_asks_for_must_be_there(room: Room, config: str, key: str, said: str) -> None:
     """And the finding says where it asks."""
     (room.folder / "scrimp.yaml").write_text(config)
-    ran = room.run("run", "--once")
-    assert ran.returncode == 2
-    assert "error[SCR406]" in ran.stderr
-    assert said in ran.stderr
     line = next(at for at, text in enumerate(config.splitlines(), 1) if text.startswith(f"  {key}: "))
-    assert f"scrimp.yaml:{line}:3" in ran.stderr
+    for command in (["plan"], ["run", "--once"]):
+        ran = room.run(*command)
+        assert ran.returncode == 2
+        assert "error[SCR406]" in ran.stderr
+        assert said in ran.stderr
+        assert f"scrimp.yaml:{line}:3" in ran.stderr
     assert room.records() == []
 
 

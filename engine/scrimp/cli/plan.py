@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from scrimp.cli._app import ExitCode, Failed
+from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._details import NO_DETAILS, Details, details
 from scrimp.cli._files import write_file
 from scrimp.cli._plan_views import SHOWN, as_json, as_markdown, as_text
@@ -15,6 +15,7 @@ from scrimp.cli._screen import show, width
 from scrimp.cli._session import open_session
 from scrimp.collectors import load_snapshot, snapshot_currency
 from scrimp.daemon import compose, preview, remembered
+from scrimp.diagnostics import has_errors
 from scrimp.model.decision import Mode
 from scrimp.model.plan import Plan
 from scrimp.plan import Settings, decide
@@ -93,6 +94,8 @@ def _live(policies: tuple[Path, ...], cap: Mode | None) -> tuple[Plan, Details]:
     session = open_session(policies)
     parts = compose(session.config, time.time, time.sleep, preview=True)
     show(parts.findings)
+    if has_errors(parts.findings):
+        raise Wrong("not all plug-ins can be used")  # as `run` ends
     gathered, plan = preview(parts, session.policies, time.time(), cap)
     show(gathered.diagnostics)
     return plan, details(plan, parts.providers)
