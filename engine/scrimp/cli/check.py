@@ -68,7 +68,8 @@ def command(
     costly = (one for policy in policies for one in costly_clauses(policy, config.interval_s, max_samples))
     unused = unused_params(config, read.checked.params) if read.checked and not paths else ()
     found = (*read.diagnostics, *costly, *unused)
-    spent = [cost for policy in policies for cost in clause_costs(policy, config.interval_s)]
+    shown = policies if costs or output == "json" else ()
+    spent = [cost for policy in shown for cost in clause_costs(policy, config.interval_s)]
     if any(one.code == "SCR405" for one in found) and not read.sources:
         click.echo(render_text(found, colour=coloured(sys.stderr), width=width()), err=True)
         raise click.exceptions.Exit(ExitCode.WRONG)
@@ -85,7 +86,7 @@ def command(
     else:
         if found:
             click.echo(render_text(found, colour=coloured(sys.stdout), width=width()))
-        for cost in spent if costs else ():
+        for cost in spent:
             reads = f"{plural(cost.series, 'field')}, {plural(cost.samples, 'sample')}"
             click.echo(f"{cost.policy:<32} {cost.clause:<7} {reads}")
         if not has_errors(found):

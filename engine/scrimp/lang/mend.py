@@ -97,10 +97,7 @@ class Cursor:
 
     def resolve(self, run: Statement, words: dict[str, Any]) -> str | None:
         """The terminal as which the statement takes the token at the cursor."""
-        for terminal in self.terminals(words):
-            if run.accepts(terminal):
-                return terminal
-        return None
+        return next(filter(run.accepts, self.terminals(words)), None)
 
     def terminals(self, words: dict[str, Any]) -> Iterator[str]:
         """What the token at the cursor can be taken as, the likeliest first."""

@@ -100,7 +100,7 @@ class Statement:
                 for child in children[1:]:
                     longer.extend(child if type(child) is _Spliced else (child,))
                 children = longer
-            elif any(type(child) is _Spliced for child in children):
+            elif _Spliced in map(type, children):
                 nested = (child if type(child) is _Spliced else (child,) for child in children)
                 children = [one for group in nested for one in group]
             if rule.splice:
