@@ -14,6 +14,7 @@ from tests.cli.command import Shell
 from tests.reports.usage import DAY_S, HOUR_S, history, node_hour
 
 from scrimp.cli._app import ExitCode
+from scrimp.daemon.budgets import CLOSED_S
 from scrimp.history import Part, day_of
 from scrimp.model.usage import MICRO
 
@@ -23,8 +24,8 @@ CONFIG = (
 
 
 def measured(root: Path) -> int:
-    """Nine days at a dollar an hour up to the last whole hour; on the last day half as much gets done."""
-    now = int(time.time()) // HOUR_S * HOUR_S
+    """Nine days at a dollar an hour up to the last hour that is closed; on the last day half as much gets done."""
+    now = int((time.time() - CLOSED_S) // HOUR_S) * HOUR_S
     starts = [now - hour * HOUR_S for hour in range(9 * 24, 0, -1)]
     rows = [row for at_s in starts for row in node_hour(at_s, "n", MICRO, [("j", 2.0, 1.0)])]
     folder = history(root / ".scrimp", rows).folder
