@@ -92,6 +92,16 @@ def test_a_preview_notes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "aws").exists()
 
 
+def test_a_tick_that_hears_a_notice_first_is_followed_by_another(tmp_path: Path) -> None:
+    """Other collectors of that tick have read the board before the notice stood on it."""
+    fleet, reasons = Fleet(tmp_path), list[str]()
+    fleet.collector.watch(reasons.append)()
+    fleet.told("audio/i-1", TOLD)
+    fleet.rows()
+    fleet.rows()
+    assert reasons == ["interruption of i-1"]
+
+
 def test_the_metadata_wake_the_engine_while_a_batch_is_in_hand(
     metadata: Metadata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ class ImdsCollector:
         self._preview = services.preview
         self._board = NoticeBoard(services.state_dir)
         self._heard: dict[str, CloudNotice] = {}
+        self._wake: Callable[[str], None] = lambda _: None
 
     def covers(self) -> Sequence[tuple[str, str]]:
         """What notices say of nodes."""
@@ -51,20 +52,24 @@ class ImdsCollector:
     def watch(self, wake: Callable[[str], None]) -> Callable[[], None]:
         """Look in a thread until the answer is called; wake for what is new."""
         stop = threading.Event()
+        self._wake = wake
 
         def look() -> None:
             while not stop.wait(self._every_s):
                 with suppress(
                     OutsideError
                 ):  # asked again in a moment; the queue and the heartbeat do without it
-                    for notice in self.hear(self._now()):
-                        wake(f"{notice.kind} of {notice.instance}")
+                    self.hear(self._now())
 
         threading.Thread(target=look, name=f"watch {self.name}", daemon=True).start()
         return stop.set
 
     def hear(self, now_s: float) -> list[Notice]:
-        """Note what workers say that they had not said before. Gives what no other channel had said either."""
+        """Note what workers say that they had not said before. Gives what no other channel had said either.
+
+        The engine is woken for that also when it is a tick that hears it: other collectors of that tick may have read the
+        board before.
+        """
         said = self._said()
         if not said:
             return []
@@ -72,6 +77,8 @@ class ImdsCollector:
             (_notice(job, told, self.name) for job, told in said.items()), now_s, heard=False
         )
         self._heard |= said
+        for notice in new:
+            self._wake(f"{notice.kind} of {notice.instance}")
         return new
 
     def _said(self) -> dict[str, CloudNotice]:
