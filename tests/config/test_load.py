@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from rich.pretty import pretty_repr
 
 from scrimp.config import Config, load_config, parse_config
 from scrimp.diagnostics import Source, render_text
@@ -57,7 +58,8 @@ def test_secrets_do_not_show_themselves() -> None:
     """A configuration ends up in logs and tracebacks."""
     found, _ = parse(FULL)
     assert found is not None
-    for text in (repr(found), str(found.collectors[0].options), f"{found.webhooks}"):
+    shown = (repr(found), str(found.collectors[0].options), f"{found.webhooks}", pretty_repr(found))
+    for text in shown:
         assert "hunter2" not in text
         assert "t0ken" not in text
 

@@ -1,6 +1,7 @@
 """What `scrimp.yaml` says, typed, with the defaults of a project that has none."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,8 +11,12 @@ from scrimp.model.catalogue import CURRENCY_DEFAULT
 from scrimp.model.decision import Mode
 
 
-class Secret(Struct, frozen=True):
-    """A text with environment variables filled in; it never shows itself."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A text with environment variables filled in; it never shows itself.
+
+    No `Struct`, whose fields printers can ask for behind its back.
+    """
 
     _text: str
 
