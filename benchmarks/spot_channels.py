@@ -1,9 +1,6 @@
 """The ways of notices on AWS, in wall time, with real parts: from the queue or the metadata to a worker that takes no more.
 
-A server answers for AWS (moto over HTTP, with the layer of `tests/aws/server.py`), in a process of its own. The engine is the
-daemon with the collectors `aws`, `aws_events` and `imds`, the provider `aws` with a fleet of its own, and the shipped policy
-`rescue_on_notice`. The workers (`scrimp.worker.Worker`, in a process of their own) take work from the fleet's queue in batches of
-`BATCH_S`, and look at their metadata as often as workers do (`scrimp.worker.imds.EVERY_S`).
+The parts stand in `spot_site`: AWS as it is played, the engine, the workers. Here are the notices, and the bars.
 
 - queue: an event as EventBridge forms it is put on the SQS queue -> long poll -> board -> wake -> tick -> `rescue` -> control
   document -> the worker reads it, and says so.
@@ -18,35 +15,20 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 
 from bench import Arguments, Bar, Table, at_most
-from scrimp.config import Config, Section
-from scrimp.daemon import Alarm, Daemon, compose
-from scrimp.store import open_store
-from scrimp.worker import open_queue
-from scrimp_actions.spot import State
-from scrimp_actions.spot.aws.provider import AwsProvider
-from scrimp_actions.spot.cloud import Cloud, Launched, LaunchRequest
-from scrimp_actions.spot.hands import MEMBER_TAG, FleetHands
+from spot_site import KEYS, REGION, Site, missing, site
 
-ROOT = Path(__file__).resolve().parents[1]
-REGION = "us-east-1"
-BATCH_S = 0.2
 COUNT, ROUNDS = 8, 8
 """So many notices by each channel in a round; a full run has so many rounds, each on the replacements of the one before."""
 
@@ -58,169 +40,6 @@ NEEDED_S = 18.0
 
 UP_S, TOLD_S = 120.0, 12.0
 WARNING = "EC2 Spot Instance Interruption Warning"
-KEYS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-SERVER = """
-import logging, sys, threading
-from tests.aws.server import AwsServer, serving
-logging.getLogger("werkzeug").setLevel(logging.ERROR)
-with serving(AwsServer()) as url:
-    print(url, flush=True)
-    sys.stdin.read()
-"""
-WORKERS = f"""
-import json, os, sys, threading, time
-from pathlib import Path
-from scrimp.api import RunState
-from scrimp.worker import SqliteQueue, Worker
-
-root, db, turn = Path(sys.argv[1]), sys.argv[2], threading.Lock()
-
-def work(instance, url):
-    with turn:
-        os.environ["SCRIMP_IMDS"] = url
-        joined = Worker.join(group="audio", job=instance, root=root)
-    with joined as worker:
-        queue = SqliteQueue(db)
-        while worker.control().run_state is RunState.RUNNING:
-            leases = queue.take(worker.job, time.time(), leases=1, items=1, lease_s=300.0)
-            time.sleep({BATCH_S})
-            queue.commit([(one, worker.job) for one in leases], time.time())
-            worker.batch_done(len(leases), {BATCH_S})
-        print(json.dumps([instance, time.time()]), flush=True)
-
-for line in sys.stdin:
-    threading.Thread(target=work, args=json.loads(line), daemon=True).start()
-"""
-
-
-def missing() -> str:
-    """What is not installed; empty where all is."""
-    try:
-        import boto3  # noqa: F401, PLC0415 - an extra
-        import moto  # noqa: F401, PLC0415 - of the development group
-    except ImportError as error:
-        return f"{error.name} is not installed"
-    return "" if (ROOT / "tests" / "aws" / "server.py").exists() else "the tests are not there"
-
-
-class Metadata:
-    """IMDSv2 for many instances, each under a path of its own."""
-
-    def __init__(self) -> None:
-        self.taken: dict[str, str] = {}
-        taken = self.taken
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                self.answer(200, "token")
-
-            def do_GET(self) -> None:
-                _, instance, _, _, *path = self.path.split("/")
-                found = {"instance-id": instance, "spot/instance-action": taken.get(instance)}.get(
-                    "/".join(path)
-                )
-                self.answer(404 if found is None else 200, found or "")
-
-            def answer(self, status: int, text: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Answer until the end."""
-        thread = threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-        thread.start()
-        yield
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@contextmanager
-def process(code: str, *args: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python of its own, which ends when nobody writes to it any more."""
-    environment = {**os.environ, **KEYS, "PYTHONPATH": str(ROOT), "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}
-    line = [sys.executable, "-c", code, *args]
-    with subprocess.Popen(
-        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-    ) as started:
-        try:
-            yield started
-        finally:
-            started.kill()
-
-
-@dataclass(slots=True)
-class Recorder:
-    """The cloud, with the moment at which each member's launch was begun."""
-
-    cloud: Cloud
-    asked_s: dict[str, float] = field(default_factory=dict)
-
-    def launch(self, request: LaunchRequest, *, deadline_s: float) -> Launched:
-        """See `Cloud.launch`."""
-        self.asked_s.setdefault(request.tags[MEMBER_TAG], time.time())
-        return self.cloud.launch(request, deadline_s=deadline_s)
-
-    def __getattr__(self, name: str) -> Any:
-        """All else as it is."""
-        return getattr(self.cloud, name)
-
-
-@dataclass(slots=True)
-class Site:
-    """The engine, its workers, and who is noticed."""
-
-    provider: AwsProvider
-    recorder: Recorder
-    workers: subprocess.Popen[str]
-    metadata: Metadata
-    told_s: dict[str, float] = field(default_factory=dict)
-    joined: set[str] = field(default_factory=set)
-
-    def fresh(self) -> list[str]:
-        """Instances of members that run and have no worker yet."""
-        found = self.provider.fleets.manager.members("audio")
-        running = [one.member.instance for one in found if one.member.state is State.RUNNING]
-        return [instance for instance in running if instance not in self.joined]
-
-    def listen(self) -> None:
-        """Take in what the workers say when they stop, in a thread."""
-        assert self.workers.stdout is not None
-        for line in self.workers.stdout:
-            instance, at_s = json.loads(line)
-            self.told_s.setdefault(instance, at_s)
-
-    def join(self, instances: Sequence[str]) -> None:
-        """A worker on each."""
-        assert self.workers.stdin is not None
-        for instance in instances:
-            self.workers.stdin.write(json.dumps([instance, f"{self.metadata.url}/{instance}"]) + "\n")
-        self.workers.stdin.flush()
-        self.joined |= set(instances)
-
-    def at_work(self, instances: Sequence[str]) -> bool:
-        """Whether all of them have a worker."""
-        channel = self.provider.fleets.services.channel
-        return channel is not None and {f"audio/{one}" for one in instances} <= set(channel.jobs())
-
-    def asked_s(self, member: str) -> float | None:
-        """When the replacement of a member was asked for."""
-        entry = self.provider.fleets.manager.runner.entries.get(member)
-        return None if entry is None else self.recorder.asked_s.get(entry.successor)
 
 
 def until(done: Callable[[], bool], limit_s: float) -> bool:
@@ -231,60 +50,6 @@ def until(done: Callable[[], bool], limit_s: float) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def rescue_only(folder: Path) -> Path:
-    """The shipped policy `rescue_on_notice`, and none besides: in so many notices others see a storm, and leave spot."""
-    text = (ROOT / "policies" / "spot.scrimp").read_text("utf-8")
-    _, head, rest = text.partition("policy rescue_on_notice {")
-    body, end, _ = rest.partition("\n}\n")
-    path = folder / "rescue.scrimp"
-    path.write_text(f"scrimp 1\n\n{head}{body}{end}", "utf-8")
-    return path
-
-
-def configured(url: str, queue_url: str, folder: Path, size: int) -> Config:
-    """What `scrimp.yaml` would say."""
-    aws = {"region": REGION, "endpoint_url": url}
-    pools = [f"g5.xlarge:{REGION}{zone}" for zone in "ab"]
-    group = {"template": "audio", "pools": pools, "size": size, "purchase_option": "spot"}
-    provider = {**aws, "groups": {"audio": group}, "queue": "audio", "look_s": 2.0, "plan_s": 2.0}
-    return Config(
-        policies=rescue_only(folder),
-        store=folder / ".scrimp",
-        interval_s=30.0,
-        providers=(Section("aws", "aws", provider),),
-        collectors=(
-            Section("aws", "aws", {**aws, "groups": {"audio": {}}}),
-            Section("aws_events", "aws_events", {**aws, "queue_url": queue_url, "self_test": False}),
-            Section("imds", "imds", {}),
-        ),
-    )
-
-
-@contextmanager
-def engine(config: Config) -> Iterator[tuple[AwsProvider, Recorder]]:
-    """The daemon, in a thread; with its provider, whose launches are recorded."""
-    parts = compose(config, time.time, time.sleep)
-    assert not parts.findings, [one.message for one in parts.findings]
-    provider = next(one for one in parts.providers if isinstance(one, AwsProvider))
-    hands = provider.fleets.manager.runner.hands
-    assert isinstance(hands, FleetHands)
-    recorder = Recorder(hands.cloud)
-    hands.cloud = recorder  # type: ignore[assignment] - it is one by `__getattr__`
-    alarm = Alarm()
-    store = open_store(config.store, time.time)
-    daemon = Daemon(parts, store, alarm)
-    daemon.start()
-    thread = threading.Thread(target=daemon.run, daemon=True)
-    thread.start()
-    try:
-        yield provider, recorder
-    finally:
-        alarm.stop()
-        thread.join(60.0)
-        daemon.close()
-        store.close()
 
 
 def warning(instance: str, at_s: float) -> str:
@@ -318,9 +83,9 @@ class Ways:
     ask_s: Mapping[str, Sequence[float]]
 
 
-def notify(site: Site, sqs: Any, queue_url: str, instances: Sequence[str], rng: Random) -> Ways:
+def notify(played: Site, instances: Sequence[str], rng: Random) -> Ways:
     """A notice for each at a random moment, by the channels in turns; and what followed from them."""
-    members = {one: site.provider.fleets.manager.runner.known(one) for one in instances}
+    members = {one: played.provider.fleets.manager.runner.known(one) for one in instances}
     due = sorted((rng.uniform(0.0, OVER_S), at % 2, one) for at, one in enumerate(instances))
     sent_s: dict[str, float] = {}
     began_s = time.time()
@@ -328,29 +93,30 @@ def notify(site: Site, sqs: Any, queue_url: str, instances: Sequence[str], rng: 
         time.sleep(max(0.0, began_s + offset_s - time.time()))
         sent_s[instance] = now_s = time.time()
         if by_metadata:
-            site.metadata.taken[instance] = action(now_s + 120.0)
+            played.metadata.taken[instance] = action(now_s + 120.0)
         else:
-            sqs.send_message(QueueUrl=queue_url, MessageBody=warning(instance, now_s))
+            played.put_event(warning(instance, now_s))
     asked_s: dict[str, float] = {}
 
     def answered() -> bool:
         for instance, entry in members.items():
-            found = None if entry is None else site.asked_s(entry.name)
+            found = None if entry is None else played.asked_s(entry.name)
             if found is not None:
                 asked_s.setdefault(instance, found)
-        return len(asked_s) == len(instances) and all(one in site.told_s for one in instances)
+        return len(asked_s) == len(instances) and all(one in played.told_s for one in instances)
 
     until(answered, TOLD_S)
-    late_s = time.time()  # what has not come by then counts as come then: beyond every bar
+    # What has not come by then counts as come then, and who was never told as told with its notice: beyond every bar.
+    late_s = time.time()
     named = {
         "queue": [one for _, way, one in due if not way],
         "metadata": [one for _, way, one in due if way],
     }
     stop_s = {
-        way: [site.told_s.get(one, late_s) - sent_s[one] for one in some] for way, some in named.items()
+        way: [played.told_s.get(one, late_s) - sent_s[one] for one in some] for way, some in named.items()
     }
     ask_s = {
-        way: [asked_s.get(one, late_s) - site.told_s.get(one, late_s) for one in some]
+        way: [asked_s.get(one, late_s) - played.told_s.get(one, sent_s[one]) for one in some]
         for way, some in named.items()
     }
     return Ways(stop_s, ask_s)
@@ -365,46 +131,18 @@ def together(rounds: Sequence[Ways]) -> Ways:
     return Ways(joined([one.stop_s for one in rounds]), joined([one.ask_s for one in rounds]))
 
 
-@contextmanager
-def aws_server() -> Iterator[subprocess.Popen[str] | None]:
-    """What answers for AWS, started ahead, for it takes some seconds; None where it is not installed."""
-    if missing():
-        yield None
-        return
-    with process(SERVER) as started:
-        yield started
-
-
 def ways(server: subprocess.Popen[str], folder: Path, rounds: int, seed: int) -> Ways:
-    """All of it: engine, workers, notices."""
-    import boto3  # noqa: PLC0415 - an extra
-
-    with ExitStack() as stack:
-        assert server.stdout is not None
-        url = server.stdout.readline().strip()
-        ec2, sqs = (boto3.client(name, endpoint_url=url, region_name=REGION) for name in ("ec2", "sqs"))
-        data = {"ImageId": "ami-12c6146b", "InstanceType": "g5.xlarge"}
-        ec2.create_launch_template(LaunchTemplateName="audio", LaunchTemplateData=data)
-        queue_url = str(sqs.create_queue(QueueName="notices")["QueueUrl"])
-        config = configured(url, queue_url, folder, 2 * COUNT)
-        open_queue(config.store / "queues", "audio", 100_000_000).close()
-        metadata = Metadata()
-        stack.enter_context(metadata.serving())
-        workers = stack.enter_context(
-            process(WORKERS, str(config.store / "workers"), str(config.store / "queues" / "audio.db"))
-        )
-        provider, recorder = stack.enter_context(engine(config))
-        site = Site(provider, recorder, workers, metadata)
-        threading.Thread(target=site.listen, daemon=True).start()
-        rng, found = Random(seed), []
+    """All rounds, each on a fleet that is whole again."""
+    rng, found = Random(seed), []
+    with site(server, folder, 2 * COUNT) as played:
         for _ in range(rounds):
-            if not until(lambda: len(site.fresh()) >= 2 * COUNT, UP_S):
+            if not until(lambda: len(played.fresh()) >= 2 * COUNT, UP_S):
                 raise TimeoutError("the fleet did not come up")
-            instances = site.fresh()
-            site.join(instances)
-            until(partial(site.at_work, instances), UP_S)
-            found.append(notify(site, sqs, queue_url, instances, rng))
-        return together(found)
+            instances = played.fresh()
+            played.join(instances)
+            until(partial(played.at_work, instances), UP_S)
+            found.append(notify(played, instances, rng))
+    return together(found)
 
 
 def measure_channels(
@@ -426,7 +164,7 @@ def measure_channels(
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     bars, rows = [], []
     for way, stop_s in found.stop_s.items():
-        # A metadata worker stops by itself: a replacement asked for before that is asked for at once.
+        # A replacement may be asked for before the worker stops: then it is asked for at once.
         ask_s = np.maximum(found.ask_s[way], 0.0)
         bars.append(
             at_most(f"notice by {way}: no more work, p99", float(np.percentile(stop_s, 99)), 6.0, "s")

@@ -18,7 +18,8 @@ from scrimp_actions.spot.drill import Plan, Tally, rehearse
 from scrimp_actions.spot.members import MemberBook
 from scrimp_actions.spot.trace_cloud import Faults, TraceCloud
 from scrimp_actions.spot.traces import Climate, generate_region
-from spot_channels import aws_server, measure_channels
+from spot_channels import measure_channels
+from spot_site import aws_server
 from spot_storm import measure_engine_storm, measure_storm
 
 INTERRUPTIONS = 10_000

@@ -10,7 +10,8 @@ import sys, time
 sys.path.insert(0, {str(BENCHMARKS)!r})
 sys.modules["moto"] = None
 from bench import Arguments, below
-from spot_channels import aws_server, measure_channels
+from spot_channels import measure_channels
+from spot_site import aws_server
 given = Arguments(None, True, 1, "json", time.monotonic())
 with aws_server() as server:
     print(measure_channels(given, server))
