@@ -139,6 +139,27 @@ def test_it_says_what_the_engine_says_by_the_options_of_its_collector(scrimp: Sh
     assert json.loads(scrimp("tune", "--output", "json").out)["studies"][0]["verdict"] == "wait"
 
 
+def test_it_keeps_to_the_memory_that_the_jobs_have_and_to_the_reserve(scrimp: Shell, folder: Path) -> None:
+    """As the engine does: 4 GiB of the smallest job, less what `scrimp.yaml` keeps free of it."""
+    gib, now_s, work = 2.0**30, time.time(), Workload("log_mel", "cpu")
+    rows = [
+        Observation(work, Setting(2**k), now_s, 20, 0.1, 10.0 * 2**k, 0.1, 0.02, (k + 1) * gib)
+        for k in range(4)
+    ]
+    session = Session(work, 1, now_s, fold({}, rows)[work], memory_limit_bytes=4.0 * gib)
+    notebook = Notebook(folder / ".scrimp/tuning")
+    notebook.keep_session("log_mel", session)
+    notebook.keep_wish("log_mel", Wish(Goal()))
+    assert notebook.session("log_mel") == session
+
+    def best() -> int:
+        return json.loads(scrimp("tune", "--output", "json").out)["studies"][0]["best"]["batch"]
+
+    assert best() == 4
+    (folder / "scrimp.yaml").write_text("collectors:\n  tuning: {memory_reserve_bytes: 1500000000}\n")
+    assert best() == 2
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [

@@ -158,7 +158,9 @@ class TuningCollector:
         observed = observe(session, told, unfilled, asked, self.care, self.pace, now_s)
         share = 1.0 / len(reports)
         tried = sum(share * one.took_s for one in looks if one.observation.setting.batch != session.incumbent)
-        observed = replace(observed, tried_s=observed.tried_s + tried)
+        observed = replace(
+            observed, tried_s=observed.tried_s + tried, memory_limit_bytes=wish.memory_limit_bytes
+        )
         if observed.winner is not None and all(size == observed.winner for size in sizes):
             observed = settled(observed, observed.winner)
         if observed != before:

@@ -66,6 +66,7 @@ class Notebook:
                     "told",
                     "hollow",
                     "hollow_until_s",
+                    "memory_limit_bytes",
                 )
             },
             "workload": list(session.workload),
@@ -121,6 +122,7 @@ def _session(found: Mapping[str, Any]) -> Session:
         told=str(found["told"]),
         hollow=found.get("hollow"),
         hollow_until_s=float(found.get("hollow_until_s", 0.0)),
+        memory_limit_bytes=found.get("memory_limit_bytes"),
         retune=None if found["retune"] is None else retune_from_json(found["retune"]),
         goal=None if found["goal"] is None else Goal(**found["goal"]),
     )

@@ -69,7 +69,8 @@ class Session:
     `tried_s` is the time that trials took since `began_s`, in shares of the whole traffic; `told` says how the last
     duel ended. `retune` watches a size that nothing beats under `goal`; another goal begins the search anew. `aside` is
     what was looked at of the same operation elsewhere: on another device, or in another precision. Trial batches of the size
-    `hollow` were not filled by the work that comes in: until `hollow_until_s` none as large is tried.
+    `hollow` were not filled by the work that comes in: until `hollow_until_s` none as large is tried. `memory_limit_bytes` is the
+    least limit of the jobs at the last look.
     """
 
     workload: Workload
@@ -87,6 +88,7 @@ class Session:
     aside: History = field(default_factory=dict)
     hollow: int | None = None
     hollow_until_s: float = 0.0
+    memory_limit_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,8 @@ def observe(
     session = replace(session, points=history.get(session.workload, {}))
     if wish is None or wish.explore <= 0:
         return session
-    if (
-        session.goal != wish.goal
-    ):  # what was concluded for another one holds no longer; what was measured does
+    if session.goal != wish.goal:
+        # What was concluded for another one holds no longer; what was measured does.
         session = Session(
             session.workload,
             session.incumbent,

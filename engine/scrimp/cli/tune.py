@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import click
 
@@ -18,7 +18,6 @@ from scrimp.diagnostics import Diagnostic, Source, Span
 from scrimp.model.quantities import quantity
 from scrimp_actions.tuning import Goal, Observation, Setting, Workload, fold, ladder, propose
 from scrimp_actions.tuning.collector import options_of
-from scrimp_actions.tuning.goal import Objective
 from scrimp_actions.tuning.notebook import Notebook
 from scrimp_actions.tuning.session import Wish, study
 
@@ -91,14 +90,15 @@ def _of_engine(operation: str | None, asked: Mapping[str, object]) -> list[Study
     config, now_s = configuration(), time.time()
     notebook, found = Notebook(config.store / "tuning"), []
     section = next((one.options for one in config.collectors if one.type == "tuning"), {})
-    pace, care, *_ = options_of(section)
+    pace, care, _, reserve_bytes = options_of(section)
     for one in notebook.operations() if operation is None else [operation]:
         session = notebook.session(one)
         if session is None:
             continue
         wish = notebook.wish(one) or Wish(Goal())
-        goal = replace(wish.goal, **asked)  # type: ignore[arg-type]
-        proposal = study(session, replace(wish, goal=goal), care, pace, now_s)
+        goal = replace(wish.goal, memory_reserve_bytes=reserve_bytes, **asked)  # type: ignore[arg-type]
+        wish = replace(wish, goal=goal, memory_limit_bytes=session.memory_limit_bytes)
+        proposal = study(session, wish, care, pace, now_s)
         found.append(Study(session.workload, proposal, dict(session.points), session.incumbent, session.told))
         for workload, points in sorted(session.aside.items()):
             other = propose(points, _candidates(points, goal), goal, None, care, now_s)
@@ -108,7 +108,7 @@ def _of_engine(operation: str | None, asked: Mapping[str, object]) -> list[Study
 
 def _of_file(file: Path, operation: str | None, asked: Mapping[str, object]) -> list[Study]:
     rows = _read(file)
-    goal = replace(Goal(objective=cast("Objective", asked.get("objective", "throughput"))), **asked)  # type: ignore[arg-type]
+    goal = replace(Goal(), **asked)  # type: ignore[arg-type]
     history = fold({}, rows)
     found = []
     for workload, points in sorted(history.items()):
