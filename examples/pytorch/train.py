@@ -57,9 +57,8 @@ def train(steps: int, batch_size: int) -> float:
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     network, data = model().to(device), made_up(ROWS)
     optimizer, lost, done = torch.optim.SGD(network.parameters(), lr=0.1), float("nan"), 0
-    limit = (
-        torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else None
-    )  # no size is tried beyond it
+    # No size is tried beyond this limit.
+    limit = torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else None
     with Worker.join(operation="train", batch_size=batch_size, device=kind, memory_limit=limit) as worker:
         while done < steps:
             began_s = time.perf_counter()
@@ -69,6 +68,7 @@ def train(steps: int, batch_size: int) -> float:
                 except torch.cuda.OutOfMemoryError:  # the tuner hears of it, and goes no further
                     torch.cuda.empty_cache()
                     worker.batch_failed()
+                    began_s = time.perf_counter()  # what failed is no part of the next batch
                     continue
                 now_s = time.perf_counter()
                 worker.batch_done(len(labels), now_s - began_s, memory_bytes=_peak(device))

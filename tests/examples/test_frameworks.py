@@ -1,10 +1,13 @@
-"""The examples for PyTorch and Ray Data, where these are installed: they join, and take the batch size that is wanted."""
+"""The examples for PyTorch and Ray Data: they join, and take the batch size that is wanted.
+
+Both packages take gigabytes, and no other test needs them: these run by `make soak` where they are installed, and where they
+are not it says so.
+"""
 
 import os
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,8 +34,8 @@ def _run(root: Path, script: str, *arguments: str) -> tuple[FolderChannel, str]:
     over = threading.Event()
 
     def ask() -> None:
-        while not over.is_set() and not channel.jobs():
-            time.sleep(0.02)
+        while not channel.jobs() and not over.wait(0.02):
+            pass
         for job in channel.jobs():
             control = channel.control(job)
             assert control is not None
