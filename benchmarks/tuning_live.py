@@ -128,9 +128,8 @@ def tune(root: Path, channel: FolderChannel, pace: Pace, limit_s: float) -> Tune
             ticked = daemon.once()
             steps += len(ticked.outcomes)
             report = channel.report(JOB)
-            if (
-                report is not None and report.batch_size != DEFAULT
-            ):  # what the default takes is not the tuner's doing
+            # What the default takes is not the tuner's doing.
+            if report is not None and report.batch_size != DEFAULT:
                 longest_s = max(longest_s, report.latency_p95_s or 0.0)
             session = notebook.session(OPERATION)
             time.sleep(pace.tick_s)

@@ -26,6 +26,7 @@ from scrimp.worker import FolderChannel, FolderRegistry
 from scrimp_actions.specs import SPECS
 from scrimp_actions.tuning.collector import FACTORY, TuningCollector, folder
 from scrimp_actions.tuning.provider import TuningProvider, build
+from scrimp_actions.tuning.session import Session
 
 BOUND_S = 1.0
 ARGS = {"max_latency": BOUND_S, "objective": "cost", "explore": 1.0}
@@ -122,6 +123,12 @@ class Fleet:
         (batch,) = self.collector.collect(self.now_s, deadline_s=5).batches
         return {name: values[0] for name, values in batch.fields.items()}
 
+    def session(self) -> Session:
+        """What is remembered of the operation."""
+        found = self.notebook.session("log_mel")
+        assert found is not None
+        return found
+
     def plan(self, args: Mapping[str, object]) -> PlannedAction:
         """What the engine plans for a policy that is always true."""
         row = {"batch_size": median_low(size for size, _ in self.stints.values()), **self.fields()}
@@ -172,8 +179,7 @@ def test_a_worker_is_brought_to_its_best_size_and_left_there(tmp_path: Path) -> 
     fleet = Fleet(tmp_path, 1, best_at_four)
     fleet.run(150)
     assert sizes(fleet) == {4}
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     assert "batch 4 against 32: won" in session.told
     before = fleet.acts
     fleet.run(60)
@@ -216,16 +222,14 @@ def test_wild_figures_change_nothing(tmp_path: Path) -> None:
     """A neighbour that comes and goes: no verdict is better than a wrong one."""
     fleet = Fleet(tmp_path, 1, lambda _: 100.0, noise=0.4)
     fleet.run(160)
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     assert session.incumbent == 32
 
 
 def test_batches_that_are_not_full_say_nothing_of_their_size(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, 1, best_at_four, fill=0.5)
     fleet.run(60)
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     assert session.points == {}
 
 
@@ -236,8 +240,7 @@ def test_a_size_that_the_work_does_not_fill_is_not_waited_for(tmp_path: Path) ->
     fleet.run(120, ARGS | {"max_latency": 60.0})
     assert max(fleet.sizes_seen) == 64
     assert sizes(fleet) == {32}
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     assert (session.hollow, session.points.keys() & {(64, 1, 1, 0.0)}) == (64, set())
 
 
@@ -260,8 +263,7 @@ def test_a_workload_that_has_changed_is_tuned_again_among_neighbours_only(tmp_pa
     fleet = Fleet(tmp_path, 1, best_at_four)
     fleet.run(110)
     assert sizes(fleet) == {4}
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     assert session.retune is not None
     fleet.run(120)  # what is normal is learnt
     fleet.sizes_seen.clear()
@@ -269,8 +271,7 @@ def test_a_workload_that_has_changed_is_tuned_again_among_neighbours_only(tmp_pa
     fleet.run(220)
     assert sizes(fleet) == {2}
     assert fleet.sizes_seen <= {1, 2, 4, 8}
-    after = fleet.notebook.session("log_mel")
-    assert after is not None
+    after = fleet.session()
     assert "batch 2 against 4" in after.told
 
 
@@ -376,8 +377,7 @@ def test_a_size_that_breaks_the_bound_is_left_without_a_duel(tmp_path: Path) -> 
     fleet = Fleet(tmp_path, 1, lambda batch: 25.0 * (batch / 32) ** 0.1)
     fleet.run(60)
     assert max(sizes(fleet)) / 25.0 < BOUND_S
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     assert "instead of batch 32: measured latency 12" in session.told
     assert "the bound is 1000 ms" in session.told
 
@@ -387,8 +387,7 @@ def test_a_size_at_which_every_batch_fails_is_given_up(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, 1, lambda batch: 0.0 if 1 < batch < 32 else 30.0 * batch**0.1)
     fleet.run(150)
     assert sizes(fleet) <= {1, 32}
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     failed = {setting.batch for setting, point in session.points.items() if point.errors}
     assert failed == fleet.sizes_seen - {1, 32} != set()
     assert session.hollow is None
@@ -397,14 +396,12 @@ def test_a_size_at_which_every_batch_fails_is_given_up(tmp_path: Path) -> None:
 def test_a_job_with_less_memory_that_comes_and_goes_does_not_begin_the_search_anew(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, 2, best_at_four)
     fleet.run(110)
-    before = fleet.notebook.session("log_mel")
-    assert before is not None
+    before = fleet.session()
     assert before.retune is not None
     for limit in (4 * 10**9, None, 2 * 10**9, None):
         fleet.limits = {fleet.paths[0]: limit}
         fleet.run(4)
-        session = fleet.notebook.session("log_mel")
-        assert session is not None
+        session = fleet.session()
         assert session.retune is not None
         assert session.retune.served >= before.retune.served
         before = session
@@ -417,6 +414,7 @@ def test_a_job_that_the_size_is_too_large_for_makes_it_smaller(tmp_path: Path) -
     fleet.limits = {fleet.paths[0]: 2 * 10**9}
     fleet.run(40, ARGS | {"max_latency": 600.0})
     assert max(sizes(fleet)) * 10**8 <= 2 * 10**9
+    assert fleet.session().memory_limit_bytes == 2 * 10**9
 
 
 def test_each_device_is_looked_at_for_itself_and_the_one_with_most_jobs_is_tuned(tmp_path: Path) -> None:
@@ -424,15 +422,13 @@ def test_each_device_is_looked_at_for_itself_and_the_one_with_most_jobs_is_tuned
     fleet.traits = {fleet.paths[2]: Traits(operation="log_mel", device="A100", precision="fp16")}
     fleet.run(110)
     assert [fleet.stints[path][0] for path in fleet.paths] == [4, 4, 32]
-    session = fleet.notebook.session("log_mel")
-    assert session is not None
+    session = fleet.session()
     assert session.workload.device == "cpu"
     fleet.traits = {
         path: Traits(operation="log_mel", device="A100", precision="fp16") for path in fleet.paths
     }
     fleet.run(5)
-    after = fleet.notebook.session("log_mel")
-    assert after is not None
+    after = fleet.session()
     assert (after.workload.device, after.workload.precision) == ("A100", "fp16")
     assert after.aside[session.workload].keys() == session.points.keys()
 
