@@ -8,6 +8,7 @@ import argparse
 import csv
 import gzip
 import json
+import math
 import os
 import sys
 import time
@@ -28,7 +29,7 @@ DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One promise and what was measured for it. `met` None: not measured in this run."""
+    """One promise and what was measured for it. `met` None: not judged, for nothing was measured, or only a part."""
 
     name: str
     figure: float | str | None
@@ -138,7 +139,7 @@ def run(description: str, main: Callable[[Arguments], Report], argv: Sequence[st
     report = main(given)
     wall_s = time.monotonic() - given.started_s
     if given.output == "json":
-        sys.stdout.write(json.dumps(_plain(report, given, wall_s), indent=1) + "\n")
+        sys.stdout.write(json.dumps(_plain(report, given, wall_s), indent=1, allow_nan=False) + "\n")
     else:
         _print(report, given, wall_s)
     return 1 if any(bar.met is False for bar in report.bars) else 0
@@ -146,7 +147,7 @@ def run(description: str, main: Callable[[Arguments], Report], argv: Sequence[st
 
 def _plain(report: Report, given: Arguments, wall_s: float) -> dict[str, Any]:
     """The report as JSON values."""
-    return {
+    found = {
         "bars": [
             {"name": b.name, "figure": b.figure, "unit": b.unit, "bar": b.bar, "met": b.met}
             for b in report.bars
@@ -163,6 +164,16 @@ def _plain(report: Report, given: Arguments, wall_s: float) -> dict[str, Any]:
         "seed": given.seed,
         "wall_s": round(wall_s, 2),
     }
+    return {name: _finite(value) for name, value in found.items()}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no number for what never came: it is the text `inf` or `nan`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _cell(value: float | str | None) -> str:
@@ -172,6 +183,18 @@ def _cell(value: float | str | None) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)
+
+
+def _amount(bar: Bar) -> str:
+    """What was measured, with its unit."""
+    return _cell(bar.figure) if bar.figure is None else f"{_cell(bar.figure)} {bar.unit}".strip()
+
+
+def _verdict(bar: Bar) -> str:
+    """Whether a bar is met; a figure that is not judged is of a part of what the bar is of."""
+    if bar.met is None:
+        return "not measured" if bar.figure is None else "only a part measured"
+    return "met" if bar.met else "NOT MET"
 
 
 def _print(report: Report, given: Arguments, wall_s: float) -> None:
@@ -185,11 +208,7 @@ def _print(report: Report, given: Arguments, wall_s: float) -> None:
         console.print(f"left out: {name}", markup=False)
     source = "generated data" if given.data is None else str(given.data)
     console.print(f"{source}, {wall_s:.1f} s{', quick' if given.quick else ''}", markup=False)
-    verdict = {True: "met", False: "NOT MET", None: "not measured"}
-    bars = [
-        [b.name, f"{_cell(b.figure)} {b.unit}".strip(), f"{b.bar} {b.unit}".strip(), verdict[b.met]]
-        for b in report.bars
-    ]
+    bars = [[b.name, _amount(b), f"{b.bar} {b.unit}".strip(), _verdict(b)] for b in report.bars]
     _print_table(console, Table("bars", ["bar", "measured", "promised", ""], bars))
 
 

@@ -282,8 +282,11 @@ def measure_alone(run: Measured, sets: Sets) -> None:
 
 def main(given: Arguments) -> Report:
     """Measure the sets (zones to choose from, H100 zones alone, other pools alone) and the interruptions."""
-    sets = read_markets(given) or generated_markets(given.seed)
+    found = read_markets(given)
     run = Measured(given)
+    if found is None and given.data is not None:
+        run.left_out.append("public series: no spot/manifest.json in the data folder; generated ones instead")
+    sets = found or generated_markets(given.seed)
     measure_choice(run, sets)
     measure_deep(run, sets)
     measure_alone(run, sets)

@@ -35,6 +35,27 @@ def test_commands_in_the_readme_exist() -> None:
     assert shown <= there
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_benchmarks_that_figures_are_of_exist(page: Path) -> None:
+    """A figure whose command cannot be run is hearsay."""
+    named = set(re.findall(r"\bpython benchmarks/([a-z_]+\.py)", page.read_text()))
+    assert named <= benchmarks()
+
+
+def test_every_benchmark_has_its_row() -> None:
+    """And no row is of one that is gone."""
+    rows = re.findall(r"^\| `([a-z_]+\.py)` \|", (ROOT / "benchmarks/README.md").read_text(), re.MULTILINE)
+    assert rows
+    assert set(rows) == benchmarks()
+    assert len(rows) == len(set(rows))
+
+
+def benchmarks() -> set[str]:
+    """Scripts of the folder that can be run; the others are parts of them."""
+    scripts = (ROOT / "benchmarks").glob("*.py")
+    return {path.name for path in scripts if "sys.exit(run(" in path.read_text()}
+
+
 def test_every_folder_at_the_top_has_its_chapter() -> None:
     """The map is complete."""
     folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))]

@@ -70,3 +70,49 @@ def test_the_folder_itself_may_be_given(tmp_path):
 def test_a_missing_data_folder_is_wrong_usage(tmp_path):
     """A mistyped folder must not silently become generated data."""
     assert run_script(tmp_path, "--data", str(tmp_path / "nowhere")).returncode == 2
+
+
+UNJUDGED = """
+import sys
+sys.path.insert(0, {benchmarks!r})
+from bench import Arguments, Bar, Report, Table, at_most, run
+
+def main(given: Arguments) -> Report:
+    bars = [Bar("nothing", None, ">= 60", None, "%"), Bar("half", 70.0, ">= 60", None, "%")]
+    if given.seed == 2:
+        bars.append(at_most("never came", float("inf"), 6.0, "s"))
+    return Report(bars, tables=[Table("t", ["seconds"], [[float("nan")]])])
+
+sys.exit(run("A benchmark.", main))
+"""
+
+
+def run_unjudged(tmp_path: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    script = tmp_path / "script.py"
+    script.write_text(UNJUDGED.format(benchmarks=str(BENCHMARKS)))
+    return subprocess.run(
+        [sys.executable, str(script), *args], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_what_is_not_judged_is_not_shown_as_met(tmp_path):
+    """A bar without a figure shows none, and one of a part says so."""
+    done = run_unjudged(tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "nothing - >= 60 % not measured" in lines
+    assert "half 70 % >= 60 % only a part measured" in lines
+
+
+def test_what_never_came_is_not_met_and_is_json(tmp_path):
+    """Strict JSON has no Infinity."""
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(constant)
+
+    done = run_unjudged(tmp_path, "--seed", "2", "--output", "json")
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout, parse_constant=refuse)
+    assert report["bars"][2]["figure"] == "inf"
+    assert report["bars"][2]["met"] is False
+    assert report["tables"][0]["rows"] == [["nan"]]
