@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from analytics_data import Containers, containers, hourly_nodes
+from analytics_data import Containers, containers, generated_instead, hourly_nodes
 from analytics_sizes import READINGS, histories, shared, sized
 from analytics_speed import speed_bars
 from analytics_spend import (
@@ -116,7 +116,7 @@ def main(given: Arguments) -> Report:
     """All of it."""
     bars: list[Bar] = []
     tables: list[Table] = []
-    left_out: list[str] = []
+    left_out = generated_instead(given)
     bars += sums_off(given)
     table = containers(given)
     found, over = size_bars(table)

@@ -18,7 +18,14 @@ from typing import Final
 
 import numpy as np
 
-from analytics_data import Containers, cluster_gpus, containers, generated_nodes, hourly_nodes
+from analytics_data import (
+    Containers,
+    cluster_gpus,
+    containers,
+    generated_instead,
+    generated_nodes,
+    hourly_nodes,
+)
 from analytics_sizes import READINGS, Sized, histories, shared, sized, some_of
 from analytics_spend import HISTORY_DAYS, HORIZON_DAYS, budgets, forecasts
 from bench import Arguments, Report, Table, run
@@ -239,7 +246,7 @@ def main(given: Arguments) -> Report:
         lambda rng: table_figures(table, rng),
         lambda rng: share_parts(table, rng, count),
     ]
-    left_out = []
+    left_out = generated_instead(given)
     if len(nodes) >= (HISTORY_DAYS + HORIZON_DAYS + 1) * 24:
         parts.append(lambda rng: series_figures(nodes, rng))
         parts.append(lambda _: month_figures(nodes, cluster_gpus(given), given))

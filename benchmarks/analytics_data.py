@@ -12,11 +12,19 @@ from scrimp.model.usage import Floats
 
 DEVICE_MIB = 81_920.0
 DAY_S = 86_400
+SPEND, CONTAINERS = "*active_nodes*.csv*", "*containers*.csv*"
+
+
+def generated_instead(given: Arguments) -> list[str]:
+    """The tables that a data folder lacks, so that generated ones are measured."""
+    tables = {"hourly spend": SPEND, "containers": CONTAINERS}
+    lacks = [name for name, pattern in tables.items() if given.data and not given.files("usage", pattern)]
+    return [f"{name}: no such table in the data folder; a generated one instead" for name in lacks]
 
 
 def hourly_nodes(given: Arguments) -> Floats:
     """Mean active nodes of each hour, `nan` where none was recorded. A node costs one unit of money an hour."""
-    for path in given.files("usage", "*active_nodes*.csv*"):
+    for path in given.files("usage", SPEND):
         rows = [row for row in read_csv(path) if row["active_nodes"]]
         if rows:
             seconds = np.array([datetime.fromisoformat(row["time"]).timestamp() for row in rows])
@@ -70,7 +78,7 @@ class Containers:
 
 def containers(given: Arguments) -> Containers:
     """Containers that have a GPU."""
-    for path in given.files("usage", "*containers*.csv*"):
+    for path in given.files("usage", CONTAINERS):
         rows = [row for row in read_csv(path) if row["gpu_mem_mib"] or row["gpu_duty_pct"]]
         if rows:
             names = sorted({row["container"] for row in rows})

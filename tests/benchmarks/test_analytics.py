@@ -59,3 +59,21 @@ def test_how_far_figures_carry_is_shown_for_what_there_is(data):
     assert [row[0] for row in chosen["rows"][-3:]] == ["mean", "worst", "met, of 2"]
     assert {row[1] for row in tables["rows"] if row[0] in {"as it is", "half of the samples"}} == {0.0}
     assert len(parts["rows"]) == 4
+
+
+def test_a_table_that_is_not_there_is_not_passed_off_as_measured(data):
+    """A folder without it is measured on a generated one, and that is said."""
+    lines = "from analytics_data import generated_instead; from bench import arguments"
+    for lacking in ([], ["containers"]):
+        if lacking:
+            (data / "usage" / "some_containers.csv").unlink()
+        code = f"{lines}; print(*generated_instead(arguments('', ['--data', {str(data)!r}])), sep='\\n')"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=BENCHMARKS,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert [line.partition(":")[0] for line in done.stdout.split("\n") if line] == lacking
