@@ -58,6 +58,7 @@ class Point:
     """The looks at one setting, folded; every sum is as of `at_s`.
 
     `period` is log(batch / items_per_s), `tail` is log(tail latency / period): both are log-seconds or a log-ratio.
+    `powered` is the weight of the looks that told `watts`.
     """
 
     at_s: float
@@ -70,6 +71,7 @@ class Point:
     watts: float | None
     batches: float
     errors: float
+    powered: float = 0.0
 
     def aged(self, now_s: float, half_life_s: float) -> "Point":
         """The same point with the weight that it has at `now_s`."""
@@ -85,6 +87,7 @@ class Point:
             self.watts,
             self.batches * keep,
             self.errors * keep,
+            self.powered * keep,
         )
 
     @property
@@ -138,8 +141,9 @@ def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_
     told = (weight > 0) & (total((good & np.isnan(spread)).astype(float)) == 0)
     within = total(np.where(good & ~np.isnan(spread), (wg * spread) ** 2 / np.maximum(n, 1.0), 0.0))
     peak = np.maximum.reduceat(np.where(np.isnan(memory), -np.inf, memory), starts)
-    powered = np.where(np.isnan(watts), 0.0, wg)
-    power = total(powered * np.nan_to_num(watts)) / np.maximum(total(powered), 1e-300)
+    wp = np.where(np.isnan(watts), 0.0, wg)
+    powered = total(wp)
+    power = total(wp * np.nan_to_num(watts)) / np.maximum(powered, 1e-300)
     columns = (
         now_s,
         weight,
@@ -148,9 +152,10 @@ def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_
         np.where(told, within, -1.0),
         total(np.where(good, wg * ratio, 0.0)) / over,
         np.where(np.isfinite(peak), peak, np.nan),
-        np.where(total(powered) > 0, power, np.nan),
+        np.where(powered > 0, power, np.nan),
         total(w * n),
         total(w * errors),
+        powered,
     )
     return [
         Point(
@@ -164,8 +169,9 @@ def _points(sizes: Floats, groups: NDArray[np.intp], figures: Floats, half_life_
             None if isnan(watt) else watt,
             tried,
             lost,
+            metered,
         )
-        for at, seen, log_s, spread_, inside, rest, most, watt, tried, lost in zip(
+        for at, seen, log_s, spread_, inside, rest, most, watt, tried, lost, metered in zip(
             *(column.tolist() for column in columns), strict=True
         )
     ]
@@ -178,6 +184,14 @@ def _within(a: Point, b: Point) -> float:
     return a.within + b.within if a.within >= 0 and b.within >= 0 else -1.0
 
 
+def _watts(a: Point, b: Point) -> float | None:
+    """`Point.watts` of both."""
+    powered = a.powered + b.powered
+    if not powered:
+        return b.watts if a.watts is None else a.watts
+    return sum((p.watts or 0.0) * p.powered for p in (a, b)) / powered
+
+
 def _merge(a: Point, b: Point, half_life_s: float) -> Point:
     """Two folded points as one."""
     now_s = max(a.at_s, b.at_s)
@@ -185,7 +199,6 @@ def _merge(a: Point, b: Point, half_life_s: float) -> Point:
     total = a.weight + b.weight
     share = b.weight / total if total else 0.0
     shift = b.period - a.period
-    watts = [(p.watts, p.weight) for p in (a, b) if p.watts is not None and p.weight > 0]
     peaks = [p.memory_bytes for p in (a, b) if p.memory_bytes is not None]
     return Point(
         now_s,
@@ -195,9 +208,10 @@ def _merge(a: Point, b: Point, half_life_s: float) -> Point:
         _within(a, b),
         a.tail + share * (b.tail - a.tail),
         max(peaks) if peaks else None,
-        sum(x * y for x, y in watts) / sum(y for _, y in watts) if watts else None,
+        _watts(a, b),
         a.batches + b.batches,
         a.errors + b.errors,
+        a.powered + b.powered,
     )
 
 

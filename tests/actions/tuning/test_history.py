@@ -38,8 +38,10 @@ def close(one, two) -> None:
                 "squares",
                 "tail",
                 "memory_bytes",
+                "watts",
                 "batches",
                 "errors",
+                "powered",
             ):
                 left, right = getattr(a, name), getattr(b, name)
                 assert left == right or left == pytest.approx(right, rel=1e-6, abs=1e-9), name
