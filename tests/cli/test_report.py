@@ -23,18 +23,32 @@ CONFIG = (
 )
 
 
-def measured(root: Path) -> int:
+NOWS = {
+    "within an hour": "2026-11-26T12:34:56Z",
+    "before an hour of the new month is closed": "2026-03-01T00:00:30Z",
+    "the last second of a year": "2026-12-31T23:59:59Z",
+}
+
+
+@pytest.fixture(params=NOWS.values(), ids=NOWS)
+def now_s(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
+    """What the machine's clock says, so that no test depends on when it runs."""
+    at_s = datetime.fromisoformat(request.param).timestamp()
+    monkeypatch.setattr(time, "time", lambda: at_s)
+    return at_s
+
+
+def measured(root: Path, now_s: float) -> None:
     """Nine days at a dollar an hour up to the last hour that is closed; on the last day half as much gets done."""
-    now = int((time.time() - CLOSED_S) // HOUR_S) * HOUR_S
-    starts = [now - hour * HOUR_S for hour in range(9 * 24, 0, -1)]
+    end_s = int((now_s - CLOSED_S) // HOUR_S) * HOUR_S
+    starts = [end_s - hour * HOUR_S for hour in range(9 * 24, 0, -1)]
     rows = [row for at_s in starts for row in node_hour(at_s, "n", MICRO, [("j", 2.0, 1.0)])]
     folder = history(root / ".scrimp", rows).folder
     for at_s in starts:
-        done = 100.0 if at_s < now - DAY_S else 50.0
+        done = 100.0 if at_s < end_s - DAY_S else 50.0
         texts = {"job": ["j"], "operation": ["mel"], "team": ["audio"], "unit": ["samples"]}
         row = pa.table({"start_s": [at_s], "end_s": [at_s + HOUR_S], **texts, "quantity": [done]})
         folder.write(Part("work", "measured", day_of(at_s)), row)
-    return now
 
 
 def bill(path: Path, *charges: tuple[str, str, str, str]) -> Path:
@@ -47,9 +61,11 @@ def bill(path: Path, *charges: tuple[str, str, str, str]) -> Path:
     return path
 
 
-def test_a_budget_shows_the_cost_per_item_and_the_rules_that_it_passes(folder: Path, scrimp: Shell) -> None:
+def test_a_budget_shows_the_cost_per_item_and_the_rules_that_it_passes(
+    folder: Path, scrimp: Shell, now_s: float
+) -> None:
     (folder / "scrimp.yaml").write_text(CONFIG)
-    measured(folder)
+    measured(folder, now_s)
     shown = scrimp("budget", "all")
     assert shown.code == ExitCode.DONE
     assert "per item         +100.0%  the last 1d against the 7d before" in shown.out
@@ -63,9 +79,9 @@ def test_a_budget_shows_the_cost_per_item_and_the_rules_that_it_passes(folder: P
     assert scrimp("budget", "lean").code == ExitCode.NO
 
 
-def test_a_budget_of_bills_says_up_to_when_it_knows(folder: Path, scrimp: Shell) -> None:
+def test_a_budget_of_bills_says_up_to_when_it_knows(folder: Path, scrimp: Shell, now_s: float) -> None:
     (folder / "scrimp.yaml").write_text(CONFIG)
-    end = datetime.fromtimestamp(time.time() // DAY_S * DAY_S - DAY_S, UTC)
+    end = datetime.fromtimestamp(now_s // DAY_S * DAY_S - DAY_S, UTC)
     start = datetime.fromtimestamp(end.timestamp() - DAY_S, UTC)
     bill(folder / "bill.csv", ("i", f"{start:%FT%TZ}", f"{end:%FT%TZ}", "24"))
     assert scrimp("history", "import", "bill.csv").code == ExitCode.DONE
