@@ -13,7 +13,7 @@ from tests.reports.usage import DAY_S, HOUR_S, START_S, history, node_hour
 from scrimp.api import Services
 from scrimp.config import BudgetSettings
 from scrimp.costs import UnitCost, unit_cost_change
-from scrimp.daemon.budget_alerts import MEMORY, BudgetWatch
+from scrimp.daemon.budget_alerts import MEMORY, BudgetWatch, rules_of
 from scrimp.daemon.budgets import BudgetBook, BudgetCollector
 from scrimp.history import History, Part, day_of
 from scrimp.model.decision import Mode
@@ -105,6 +105,17 @@ def test_later_looks_read_only_what_is_new_and_find_the_same(tmp_path: Path) -> 
     assert status.total == fresh.total
 
 
+def test_a_clock_that_was_set_back_finds_what_was_spent_then(tmp_path: Path) -> None:
+    made = history(tmp_path, rows(50))
+    one = book(made, BudgetSettings("b", 480.0))
+    one.statuses(NOW_S)
+    for back_s in (HOUR_S, 3 * DAY_S):
+        (fresh,) = book(made, BudgetSettings("b", 480.0)).statuses(NOW_S - back_s)
+        (found,) = one.statuses(NOW_S - back_s)
+        assert (found.at_s, found.spent, found.total) == (fresh.at_s, fresh.spent, fresh.total)
+        assert found.spent.amount == pytest.approx(241 - back_s / HOUR_S)  # with the hour that is open
+
+
 def told(found: BudgetBook, root: Path, at: Sequence[float], cap: Mode = Mode.ENFORCE) -> list[str]:
     said: list[str] = []
     with open_store(root, lambda: NOW_S) as store:
@@ -128,6 +139,21 @@ def test_each_rule_alerts_once_in_a_period_restarts_included(tmp_path: Path) -> 
         *{record["values"]["rule"]: 0 for record in records}
     ]
     assert store.log is not None
+
+
+@pytest.mark.parametrize(
+    ("marks", "severities"),
+    [
+        ((), []),
+        ((0.9,), ["critical"]),
+        ((1.0, 0.5), ["info", "critical"]),
+        ((0.5, 0.7, 0.8, 1.0), ["info", "warning", "warning", "critical"]),
+    ],
+)
+def test_marks_are_graver_the_higher_and_may_be_none(marks: tuple[float, ...], severities: list[str]) -> None:
+    found = rules_of(BudgetSettings("b", 1.0, actual=marks)).actual
+    assert [mark for mark, _ in found] == sorted(marks)
+    assert [severity for _, severity in found] == severities
 
 
 def test_an_alert_that_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def rules_of(settings: BudgetSettings) -> AlertRules:
     """The rules of a budget's section: its last mark is critical, its first for information, those between warn."""
     marks = sorted(settings.actual)
     severities: list[Severity] = ["warning"] * len(marks)
-    severities[:1], severities[-1:] = ["info"], ["critical"]
+    if marks:
+        severities[0], severities[-1] = "info", "critical"
     return AlertRules(
         tuple(zip(marks, severities, strict=True)),
         forecast_page=settings.forecast,

@@ -112,7 +112,9 @@ class BudgetBook:
     ) -> BudgetStatus:
         budget = budget_of(one, self.history.currency)
         this = int(now_s // HOUR_S) * HOUR_S
-        spend = self._spends.setdefault(one.name, self._begin(this))
+        spend = self._spends.get(one.name)
+        if spend is None or this < spend.closed_s:  # a clock that was set back has hours to come read as gone
+            spend = self._spends[one.name] = _Spend(this - BACK_S, this - BACK_S)
         closed = int((now_s - CLOSED_S) // HOUR_S) * HOUR_S
         late = self._read(one, budget, spend.closed_s, this + HOUR_S, now_s)
         if closed > spend.closed_s:
@@ -129,15 +131,10 @@ class BudgetBook:
         found = budget_status(budget, whole, self.rules, now_s=int(now_s))
         hourly = begin_s is not None and begin_s + max(found.burn, default=0) <= found.known_s
         if not len(billed) or billed[0] >= end or not hourly:
-            found = replace(
-                found, burn={}
-            )  # bills are of days and more: only what is measured has a pace by the hour
+            # Bills are of days and more: only what is measured has a pace by the hour.
+            found = replace(found, burn={})
         known = int(now_s) if not late_hours else found.known_s
         return _with_open_hour(replace(found, known_s=known), float(amounts[-1]) / MICRO, now_s)
-
-    def _begin(self, this: int) -> _Spend:
-        start_s = this - BACK_S
-        return _Spend(start_s, start_s)
 
     def _read(self, one: BudgetSettings, budget: Budget, from_s: int, to_s: int, now_s: float) -> list[float]:
         total = np.zeros((to_s - from_s) // HOUR_S)
