@@ -192,6 +192,18 @@ def test_days_that_no_bill_is_of_yet_are_forecast_and_not_free(tmp_path: Path) -
     assert outlook.spent_micro + outlook.rest.mid_micro == pytest.approx(30 * 24 * MICRO, rel=0.01)
 
 
+@pytest.mark.parametrize("into_s", [0, 1800, 3540])
+def test_the_hour_that_is_open_is_not_spent_and_forecast_too(tmp_path: Path, into_s: int) -> None:
+    """A dollar an hour: what is spent of this hour and what its rest will cost are one dollar, not two."""
+    hours = range(-40 * 24, 10 * 24)
+    rows = [row for hour in hours for row in node_hour(START_S + hour * HOUR_S, "n", MICRO)]
+    rows += node_hour(int(NOW_S), "n", round(into_s / HOUR_S * MICRO))
+    made = make_report(history(tmp_path, rows), Ask(Question(NOVEMBER, bins(NOVEMBER))), NOW_S + into_s)
+    (outlook,) = made.outlooks
+    assert outlook.rest is not None
+    assert outlook.spent_micro + outlook.rest.mid_micro == pytest.approx(720 * MICRO, abs=0.51 * MICRO)
+
+
 def test_a_range_without_a_name_is_said_once(tmp_path: Path) -> None:
     span = Period(START_S, START_S + DAY_S)
     made = make_report(history(tmp_path, []), Ask(Question(span, bins(span))), NOW_S)

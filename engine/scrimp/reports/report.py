@@ -306,9 +306,8 @@ def _outlook(
     whole = mine and length_s > 0 and min(mine) <= period.start_s - length_s
     spend = spend_series(mine, int(known_s // HOUR_S) * HOUR_S, currency)
     found = None if spend is None else trend(daily(spend))
-    return Outlook(
-        currency, spent, _band(spend, period, now_s, ask.rules), sum(before) if whole else None, found
-    )
+    rest = _band(spend, period, known_s, now_s, ask.rules)
+    return Outlook(currency, spent, rest, sum(before) if whole else None, found)
 
 
 def spend_series(hours: Mapping[int, int], end_s: int, currency: str) -> SpendSeries | None:
@@ -328,11 +327,13 @@ def daily(spend: SpendSeries) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return found
 
 
-def _band(spend: SpendSeries | None, period: Period, now_s: float, rules: ForecastRules) -> Band | None:
-    """What will be spent from the end of the series to that of the period."""
+def _band(
+    spend: SpendSeries | None, period: Period, known_s: float, now_s: float, rules: ForecastRules
+) -> Band | None:
+    """What will be spent from `known_s` to the end of the period; the hour that is open counts in the series once it is over."""
     if spend is None or now_s >= period.end_s:
         return None
-    rest_s = period.end_s - spend.end_s
+    rest_s = period.end_s - int(known_s)
     if spend.end_s < period.start_s:  # what lies between is not known, and not of this period
         return None
     found = forecast(backtest(spend, max(1, -(-rest_s // DAY_S)), rules), rest_s)
