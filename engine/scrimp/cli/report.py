@@ -14,6 +14,7 @@ from scrimp.cli._files import configuration, write_file
 from scrimp.cli._progress import progress
 from scrimp.cli._screen import write_json
 from scrimp.cli.history import tell_unfinished
+from scrimp.costs import PERIOD_UNITS, PeriodUnit
 from scrimp.diagnostics import did_you_mean
 from scrimp.history import (
     VERSIONS,
@@ -29,7 +30,6 @@ from scrimp.reports import (
     DAY_S,
     Ask,
     Report,
-    Unit,
     decimal,
     document,
     focus_days,
@@ -50,7 +50,7 @@ GROUPED = tuple(name for name in DIMENSIONS if name != "currency")
 @click.option(
     "--period",
     "unit",
-    type=click.Choice(["day", "week", "month", "quarter"]),
+    type=click.Choice(PERIOD_UNITS),
     default="month",
     show_default=True,
     help="The calendar period (UTC) that holds now.",
@@ -141,7 +141,7 @@ def _focus(history: History, ask: Ask, now_s: float, out: Path | None, settings:
     click.echo(f"FOCUS {settings.version} written to {out}: {total or 'no rows'}", err=True)
 
 
-def _period(unit: Unit, back: int, from_text: str | None, to_text: str | None, now_s: float) -> Period:
+def _period(unit: PeriodUnit, back: int, from_text: str | None, to_text: str | None, now_s: float) -> Period:
     if from_text is None and to_text is None:
         return period_at(unit, now_s, back)
     if from_text is None:

@@ -3,7 +3,7 @@
 from scrimp.reports.document import decimal, document, table
 from scrimp.reports.figures import BREAKDOWNS, Figures, Question, figures_of
 from scrimp.reports.page import page
-from scrimp.reports.periods import DAY_S, Unit, bins, instant, period_at, steps
+from scrimp.reports.periods import DAY_S, bins, instant, period_at, steps
 from scrimp.reports.report import Ask, Report, chosen, focus_days, groups_of
 from scrimp.reports.savings import make_report, savings
 from scrimp.reports.text import text
@@ -15,7 +15,6 @@ __all__ = [
     "Figures",
     "Question",
     "Report",
-    "Unit",
     "bins",
     "chosen",
     "decimal",

@@ -1,51 +1,22 @@
 """Spans of time as people name them: a day, a week, a month, or from here to there; and the bins of a plot. All in UTC."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import UTC, datetime
 
+from scrimp.costs import PeriodUnit, calendar_period
 from scrimp.model.quantities import duration_s
 from scrimp.model.usage import Period
 
-Unit = Literal["day", "week", "month", "quarter"]
 DAY_S = 86_400
 HOUR_S = 3_600
 
 
-def period_at(unit: Unit, at_s: float, back: int = 0) -> Period:
-    """The calendar period that holds an instant, or the one `back` before it. Weeks begin on Monday."""
-    start = _start(unit, datetime.fromtimestamp(at_s, UTC))
+def period_at(unit: PeriodUnit, at_s: float, back: int = 0) -> Period:
+    """The calendar period that holds an instant (seconds since 1970), or the one `back` before it."""
+    found = calendar_period(unit, at_s)
     for _ in range(back):
-        start = _start(unit, start - timedelta(seconds=1))
-    end = _after(unit, start)
-    form = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}.get(unit)
-    label = start.strftime(form) if form else f"{start.year}-Q{(start.month + 2) // 3}"
-    return Period(round(start.timestamp()), round(end.timestamp()), label)
-
-
-def _start(unit: Unit, at: datetime) -> datetime:
-    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    match unit:
-        case "day":
-            return day
-        case "week":
-            return day - timedelta(days=day.weekday())
-        case "month":
-            return day.replace(day=1)
-        case "quarter":
-            return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
-
-
-def _after(unit: Unit, start: datetime) -> datetime:
-    match unit:
-        case "day":
-            return start + timedelta(days=1)
-        case "week":
-            return start + timedelta(days=7)
-        case "month":
-            return (start + timedelta(days=31)).replace(day=1)
-        case "quarter":
-            return (start + timedelta(days=92)).replace(day=1)
+        found = calendar_period(unit, found.start_s - 1)
+    return found
 
 
 def instant(text: str, at_s: float) -> float | None:
