@@ -64,6 +64,14 @@ def test_an_entry_closes_after_thirty_days(tmp_path: Path) -> None:
     assert found.closed
 
 
+def test_an_act_after_the_period_is_none_of_it(tmp_path: Path) -> None:
+    """The report of last month, with acts of this one only."""
+    made = history(tmp_path, fleet(10 * MICRO, 6 * MICRO))
+    act(made)
+    october = Period(START_S - 31 * DAY_S, START_S, "2026-10")
+    assert savings(made, october, NOW_S) == ()
+
+
 def test_without_hours_before_the_stored_rate_counts(tmp_path: Path) -> None:
     made = history(tmp_path, [row for row in fleet(0, 6 * MICRO) if row.start_s >= ACT_S])
     act(made)

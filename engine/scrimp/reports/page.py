@@ -12,6 +12,7 @@ from scrimp.reports.chart import Stack, bars
 from scrimp.reports.document import iso
 from scrimp.reports.figures import parts_of
 from scrimp.reports.report import Report
+from scrimp.reports.savings import savings_total
 from scrimp.reports.text import NAMES, UNSTATED, money, small
 
 ROWS = 15
@@ -153,6 +154,8 @@ def _advice(report: Report, currency: str) -> Iterator[str]:
     for one in found[:ROWS]:
         saves = f": saves {small(one.saving_per_hour)} an hour" if one.saving_per_hour.amount > 0 else ""
         yield f"<details><summary>{escape(one.message)}{saves}</summary><pre>{escape(one.policy)}</pre></details>"
+    if len(found) > ROWS:
+        yield f"<p>and {len(found) - ROWS:,} more</p>"
     yield "</section>"
 
 
@@ -169,6 +172,11 @@ def _savings(report: Report, currency: str) -> Iterator[str]:
             f"<tr><th>{escape(one.entry.policy)}<td>{escape(one.entry.target)}<td>{iso(one.entry.at_s)[:16]}Z"
             f"<td>{one.hours:,}<td>{promised}<td>{came}"
         )
+    if len(found) > ROWS:
+        promised, came = (
+            money(round(each.amount * MICRO), currency) for each in savings_total(found[:-ROWS], currency)
+        )
+        yield f"<tr><th>and {len(found) - ROWS:,} before<td><td><td><td>{promised}<td>{came}"
     yield "</table></div></section>"
 
 

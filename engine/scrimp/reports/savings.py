@@ -24,17 +24,17 @@ BY_KIND = {"node_group": "pool", "pool": "pool", "node": "node", "job": "job"}
 def savings(history: History, period: Period, now_s: float) -> tuple[Realised, ...]:
     """The entries that were open in the period, in order of time. Raises `HistoryError`."""
     acts = [one for one in history.acts(now_s - BACK_S, now_s) if one.outcome == "done"]
-    made = [one for one in acts if not one.undo and _counts(one)]
+    made = [one for one in acts if not one.undo and _counts(one) and one.at_s < period.end_s]
     if not made:
         return ()
     first_s = int(min(one.at_s for one in made) // HOUR_S - BEFORE_HOURS) * HOUR_S
-    upto_s = int(min(now_s, period.end_s) // HOUR_S) * HOUR_S
+    span = Period(first_s, int(min(now_s, period.end_s) // HOUR_S) * HOUR_S)
+    work = history.work(MEASURED, Span(span.start_s, span.end_s), now_s)
     hours = {
-        target: _hours(history, target, Period(first_s, upto_s), now_s)
-        for target in sorted({one.target for one in made})
+        target: _hours(history, target, span, work, now_s) for target in sorted({one.target for one in made})
     }
     entries = [_entry(one, acts, hours[one.target]) for one in made]
-    told = [one for one in entries if one.at_s < period.end_s and one.closes_s > period.start_s]
+    told = [one for one in entries if one.closes_s > period.start_s]
     after = [hour for every in hours.values() for hour in every]
     return realised(told, after, int(now_s))
 
@@ -79,13 +79,12 @@ def _unit_cost(one: Done, hours: Sequence[TargetHour]) -> Money:
     return Money((one.rate_micro_per_hour or 0) / MICRO / pace, one.currency)
 
 
-def _hours(history: History, target: str, span: Period, now_s: float) -> list[TargetHour]:
+def _hours(history: History, target: str, span: Period, work: WorkTable, now_s: float) -> list[TargetHour]:
     """The whole hours of a target that are known; where its items are counted in none of them, an item is an hour."""
     kind, _, name = target.partition("/")
     bins = tuple(steps(span, HOUR_S))
     found = summed_over(history, Ask.of(span, bins, {BY_KIND[kind]: (name,)}, ("job",)), now_s)
     jobs = {key[0] for key in found.asked.keys if key[0]}
-    work = history.work(MEASURED, Span(span.start_s, span.end_s), now_s)
     starts = {str(one): one.start_s for one in bins}
     costs: dict[int, int] = {}
     for at, key in enumerate(found.over_time.keys):
@@ -108,12 +107,10 @@ def _items(work: WorkTable, jobs: set[str]) -> dict[int, float]:
     return found
 
 
-def total(entries: Sequence[Realised], currency: str) -> tuple[Money, Money]:
-    """Projected and realised over all entries of a currency; a regression counts against what was saved."""
-    mine = [one for one in entries if one.realised.currency == currency]
-    zero = Money(0.0, currency)
-    projected, came = zero, zero
-    for one in mine:
-        projected = replace(projected, amount=projected.amount + one.projected.amount)
-        came = replace(came, amount=came.amount + one.realised.amount)
-    return projected, came
+def savings_total(entries: Sequence[Realised], currency: str) -> tuple[Money, Money]:
+    """Projected and realised over all entries, which are of one currency; a regression counts against what was saved."""
+    nothing = Money(0.0, currency)
+    return (
+        sum((one.projected for one in entries), nothing),
+        sum((one.realised for one in entries), nothing),
+    )

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from math import isfinite
 from textwrap import wrap
 
-from scrimp.costs import Realised
 from scrimp.model.costs import PARTS, CostGroups
 from scrimp.model.money import SYMBOLS, Money
 from scrimp.model.usage import MICRO
 from scrimp.reports.document import iso
 from scrimp.reports.report import Outlook, Report
+from scrimp.reports.savings import savings_total
 
 WIDTH = 80
 ROWS = 10
@@ -151,13 +151,9 @@ def _savings(report: Report, currency: str) -> Iterator[str]:
     yield f"{'savings, by policy':<30}{'acts':>6}{'open':>6}{'promised':>18}{'realised':>18}"
     for policy in sorted({one.entry.policy for one in found}):
         mine = [one for one in found if one.entry.policy == policy]
-        promised, came = (round(sum(amounts) * MICRO) for amounts in _amounts(mine))
+        promised, came = (round(each.amount * MICRO) for each in savings_total(mine, currency))
         still = sum(not one.closed for one in mine)
         yield f"{policy[:29]:<30}{len(mine):>6}{still:>6}{_short(promised):>18}{_short(came):>18}"
-
-
-def _amounts(entries: list[Realised]) -> tuple[list[float], list[float]]:
-    return [one.projected.amount for one in entries], [one.realised.amount for one in entries]
 
 
 def _breakdown(name: str, groups: CostGroups, currency: str, total: int) -> Iterator[str]:
