@@ -59,9 +59,9 @@ def usage_advice(
 
     `groups` are by (pool, resource) over `hours`. What is idle could be as small as to be used at its mark: that share of its
     cost is what could be saved where it can be had in any size. Where whole nodes are paid for, `realisable` says, by pool and
-    currency, what those cost an hour that can be given back: the idle resources of a pool share that, and no more. A pool
-    without a name is left out: no policy could target it. What of `groups` is `unmeasured` counts as used where it would be
-    idle else, and as not used where it would be overloaded: nothing is claimed where nobody looked.
+    currency (in units of it), what those cost an hour that can be given back: the idle resources of a pool share that, and no
+    more. A pool without a name is left out: no policy could target it. What of `groups` is `unmeasured` counts as used where
+    it would be idle else, and as not used where it would be overloaded: nothing is claimed where nobody looked.
     """
     _by(groups, "pool", "resource")
     blind = {} if unmeasured is None else dict(zip(unmeasured.keys, unmeasured.used.tolist(), strict=True))

@@ -1,9 +1,9 @@
 """What will be spent by the end of a period: a forecast with a band, and how often the band has held.
 
 The middle is a mean of simple forecasts (`members`), weighted by how well each did at this very horizon (a power of its
-inverse error; Bates and Granger 1969). The band is split conformal (Vovk et al. 2005; Lei et al. 2018): the 80 % quantile of its own
-past relative errors at the same horizon, the newer counting more (Barber et al. 2023, beyond exchangeability). After a change
-of level only what came after it is fitted, and the band is widened until there are errors of the new level.
+inverse error; Bates and Granger 1969). The band is split conformal (Vovk et al. 2005; Lei et al. 2018): the 80 % quantile of
+its own past relative errors at the same horizon, the newer counting more (Barber et al. 2023, beyond exchangeability). After a
+change of level only what came after it is fitted, and the band is widened until there are errors of the new level.
 """
 
 from collections.abc import Sequence
@@ -48,9 +48,9 @@ class ForecastRules:
     Days are fitted over at most `window_days`; past forecasts are judged every `origin_s`. Before `errors_min` of them are
     known the band is `band_first` either way: forecasts of days ahead, made every few hours, share most of their errors, so
     that a week of them is asked for and not the eight that would do if each were new. Forecasts of the last `judged_days` are
-    judged. `prior_errors` is the weight of the members' common error against each one's own, and `sharpness` the power of the inverse errors by which members are
-    weighted. An error counts half as much for every `half_life_s` that it is old. `widen` is by what the band grows after a
-    change of level.
+    judged. `prior_errors` is the weight of the members' common error against each one's own, and `sharpness` the power of the
+    inverse errors by which members are weighted. An error counts half as much for every `half_life_s` that it is old. `widen`
+    is by what the band grows after a change of level.
 
     `sharpness` and the threshold of `level` were chosen on series made of weeks of Philly with growth and steps, and on
     generated ones, and judged on Philly itself, its parts, reversed, with noise and with gaps

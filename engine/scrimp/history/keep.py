@@ -27,9 +27,9 @@ def compact(folder: Folder, now_s: float, limits: Limits | None = None) -> int:
     went = 0
     today = day_of(now_s)
     for stream in STREAMS:
-        for part in (
-            folder.parts(stream) if stream != DAILY else ()
-        ):  # a day's sums are made anew, never merged
+        if stream == DAILY:  # a day's sums are made anew, never merged
+            continue
+        for part in folder.parts(stream):
             files = folder.files_of(part)
             small = [one for one in files if not one.name.startswith(MERGED)]
             over = part.day < today

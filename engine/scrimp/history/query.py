@@ -32,9 +32,8 @@ def connect(spill: Path, limits: Limits | None = None) -> duckdb.DuckDBPyConnect
             "preserve_insertion_order": False,
         }
     )
-    link.execute(
-        "SET TimeZone = 'UTC'"
-    )  # no option of `connect`; else a text without a zone is of this machine's
+    # No option of `connect`; else a text without a zone is of this machine's.
+    link.execute("SET TimeZone = 'UTC'")
     return link
 
 

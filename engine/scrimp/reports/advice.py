@@ -17,10 +17,9 @@ from scrimp.model.usage import MICRO
 from scrimp.reports.figures import Figures
 from scrimp.reports.idle import Seen, idle_advice
 from scrimp.reports.packing import Packed, one_gpu_each, packed_pools, shared
+from scrimp.reports.periods import DAY_S
 from scrimp.reports.pools import AdviceRules, PoolCosts, Samples
 from scrimp.reports.sizes import size_advices
-
-DAY_S = 86_400
 
 
 def advise(
