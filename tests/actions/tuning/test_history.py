@@ -85,3 +85,13 @@ def test_figures_of_a_point():
 
 def test_no_rows_are_no_history():
     assert fold({}, []) == {}
+
+
+def test_a_look_that_told_no_power_does_not_count_for_it():
+    """A meter that was silent once: the mean is that of the two looks that told, however they come in."""
+    at = [
+        Observation(WORKS[0], Setting(8), 0.0, 10, 0.1, 80.0, watts=watts) for watts in (100.0, None, 400.0)
+    ]
+    for cut in range(3):
+        point = fold(fold({}, at[:cut]), at[cut:])[WORKS[0]][Setting(8)]
+        assert (point.watts, point.weight, point.powered) == pytest.approx((250.0, 3.0, 2.0))
