@@ -47,11 +47,30 @@ def spans(*events: str, head: str = HEAD) -> list[str]:
             "DTSTART;VALUE=DATE:20260302\nRRULE:FREQ=WEEKLY;UNTIL=20260309",
             ["03-02T00:00/03-03T00:00", "03-09T00:00/03-10T00:00"],
         ),
+        (
+            "DTSTART;TZID=Europe/Berlin:20260302T080000\nDTEND;TZID=America/New_York:20260302T080000",
+            ["03-02T07:00/03-02T13:00"],
+        ),
+        (
+            "DTSTART:20260302T080000Z\nDURATION:PT1H\nRDATE:20260304T080000Z,20260306T100000Z",
+            ["03-02T08:00/03-02T09:00", "03-04T08:00/03-04T09:00", "03-06T10:00/03-06T11:00"],
+        ),
     ],
 )
 def test_events(event: str, expected: list[str]) -> None:
     """Zones, whole days, recurrence over a change of daylight saving, and what fills no time."""
     assert spans(event) == expected
+
+
+def test_an_occurrence_that_was_moved_fills_its_new_time_alone() -> None:
+    """And one that was cancelled fills none: who may act only within a calendar must not act then."""
+    event = "DTSTART;TZID=Europe/Berlin:20260302T080000\nDURATION:PT1H"
+    moved = "RECURRENCE-ID:20260303T070000Z\nDTSTART:20260303T120000Z\nDURATION:PT1H"
+    cancelled = "RECURRENCE-ID;TZID=Europe/Berlin:20260304T080000\nSTATUS:CANCELLED\n" + event
+    assert spans(f"{event}\nRRULE:FREQ=DAILY;COUNT=3", moved, cancelled) == [
+        "03-02T07:00/03-02T08:00",
+        "03-03T12:00/03-03T13:00",
+    ]
 
 
 def test_days_are_those_of_the_calendars_zone() -> None:
@@ -81,6 +100,11 @@ def test_a_yearly_freeze_goes_on() -> None:
         "DTSTART:soon\nDURATION:PT1H",
         "SUMMARY:nothing",
         "DTSTART:20260302T080000Z\nDURATION:PT1H\nRRULE:FREQ=SOMETIMES",
+        "DTSTART:20260302T080000Z\nDURATION:long",
+        "DTSTART:20260302T080000Z\nDURATION:PT1H\nDURATION:PT2H",
+        "DTSTART:20260302T080000Z\nDTEND:late",
+        "DTSTART;TZID=Nowhere/Land:20260302T080000\nDURATION:PT1H",
+        "DTSTART:20260302T080000Z\nDURATION:PT1H\nRDATE;VALUE=PERIOD:20260304T080000Z/PT3H",
     ],
 )
 def test_what_cannot_be_read_is_told(event: str) -> None:

@@ -1,10 +1,11 @@
 """iCalendar (RFC 5545) -> the spans of time that a calendar's events fill, for freezes.
 
 Recurring events are laid out up to the year 2100. An event without a zone, and one of whole days, is in the zone that
-the calendar names (`X-WR-TIMEZONE`), else in UTC. What was cancelled, or is said to leave its time free, fills none.
+the calendar names (`X-WR-TIMEZONE`), else in UTC. What was cancelled, or is said to leave its time free, fills none; an
+occurrence that was moved (`RECURRENCE-ID`) fills its new time alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,7 +25,9 @@ def read_calendar(name: str, text: str) -> Calendar | str:
     try:
         parsed = icalendar.Calendar.from_ical(text)
         zone = _zone(parsed)
-        spans = sorted(span for event in parsed.walk("VEVENT") for span in _spans(event, zone))
+        events = parsed.walk("VEVENT")
+        moved = _moved(events, zone)
+        spans = sorted(span for event in events for span in _spans(event, moved, zone))
     except (ValueError, KeyError, AttributeError, TypeError, IndexError, OverflowError) as error:
         return f"it is no iCalendar: {' '.join(str(error).split())[:120] or type(error).__name__}"
     return Calendar(name, tuple(_merged(spans)))
@@ -38,7 +41,17 @@ def _zone(parsed: Any) -> tzinfo:
         raise ValueError(f"unknown zone `{named}`") from error
 
 
-def _spans(event: Any, zone: tzinfo) -> Iterator[tuple[float, float]]:
+def _moved(events: Sequence[Any], zone: tzinfo) -> dict[str, set[datetime]]:
+    """By event, the starts of occurrences that another entry stands for."""
+    found: dict[str, set[datetime]] = {}
+    for event in events:
+        if event.get("RECURRENCE-ID") is not None:
+            uid = str(event.get("UID", ""))
+            found.setdefault(uid, set()).add(_instant(_decoded(event, "RECURRENCE-ID"), zone))
+    return found
+
+
+def _spans(event: Any, moved: Mapping[str, set[datetime]], zone: tzinfo) -> Iterator[tuple[float, float]]:
     """Start and end of each occurrence, in epoch seconds."""
     if (
         str(event.get("STATUS", "")).upper() == "CANCELLED"
@@ -47,11 +60,13 @@ def _spans(event: Any, zone: tzinfo) -> Iterator[tuple[float, float]]:
         return
     if event.get("DTSTART") is None:
         raise ValueError("an event has no DTSTART")
-    begin = event.decoded("DTSTART")
-    length = _length(event, begin)
+    begin = _decoded(event, "DTSTART")
+    length = _length(event, begin, zone)
     if length <= timedelta():
         return
-    left_out = {_instant(one.dt, zone) for group in _listed(event.get("EXDATE")) for one in group.dts}
+    left_out = set(_dates(event, "EXDATE", zone))
+    if event.get("RECURRENCE-ID") is None:
+        left_out |= moved.get(str(event.get("UID", "")), set())
     for start in _starts(event, begin, zone):
         if start not in left_out:
             # by the wall clock: a day stays a day over a change of daylight saving
@@ -59,13 +74,25 @@ def _spans(event: Any, zone: tzinfo) -> Iterator[tuple[float, float]]:
             yield start.timestamp(), end.timestamp()
 
 
-def _length(event: Any, begin: date) -> timedelta:
+def _decoded(event: Any, name: str) -> date:
+    """A date, or an instant in its own zone if it has one."""
+    found = event.decoded(name)
+    if not isinstance(found, date):
+        raise ValueError(f"`{name}` is no date")  # noqa: TRY004 - a mistake in a file, not of a caller
+    named = event[name].params.get("TZID")
+    if named and isinstance(found, datetime) and found.tzinfo is None:
+        raise ValueError(f"unknown zone `{named}`")
+    return found
+
+
+def _length(event: Any, begin: date, zone: tzinfo) -> timedelta:
     if event.get("DTEND") is not None:
-        end = event.decoded("DTEND")
-        return _plain(end) - _plain(begin)
+        # Within one zone that is what the wall clock says, between two the time that passes.
+        return _instant(_decoded(event, "DTEND"), zone) - _instant(begin, zone)
     if event.get("DURATION") is not None:
         length = event.decoded("DURATION")
-        assert isinstance(length, timedelta)
+        if not isinstance(length, timedelta):
+            raise ValueError("`DURATION` is no duration")
         return length
     return timedelta() if isinstance(begin, datetime) else timedelta(days=1)
 
@@ -83,6 +110,7 @@ def _instant(moment: date, zone: tzinfo) -> datetime:
 
 def _starts(event: Any, begin: date, zone: tzinfo) -> Iterator[datetime]:
     first = _instant(begin, zone)
+    yield from _dates(event, "RDATE", zone)
     rule = event.get("RRULE")
     if rule is None:
         yield first
@@ -99,10 +127,14 @@ def _starts(event: Any, begin: date, zone: tzinfo) -> Iterator[datetime]:
         yield start
 
 
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+def _dates(event: Any, name: str, zone: tzinfo) -> Iterator[datetime]:
+    """The starts that a property lists."""
+    value = event.get(name)
+    for group in value if isinstance(value, list) else [] if value is None else [value]:
+        for one in group.dts:
+            if not isinstance(one.dt, date):
+                raise ValueError(f"`{name}` lists more than dates")  # noqa: TRY004 - as above
+            yield _instant(one.dt, zone)
 
 
 def _merged(spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
