@@ -142,6 +142,15 @@ def test_a_calendar_that_cannot_be_read_is_one_finding(folder: Path, content: st
     assert told(loaded.diagnostics) == [("SCR228", "a.scrimp", 2)]
 
 
+@pytest.mark.parametrize("path", ["a" * 300 + ".ics", "\u0000.ics", "policies", "p.scrimp/f.ics"])
+def test_a_path_that_leads_nowhere_is_one_finding(folder: Path, path: str) -> None:
+    """A name that is too long, a folder, a file taken for a folder: the daemon goes on with the set before."""
+    (folder / "policies/p.scrimp").write_text(policy(uses=f'use calendar "{path}"'))
+    loaded = load(folder)
+    assert loaded.policy_set is None
+    assert told(loaded.diagnostics)[0][1:] == ("p.scrimp", 2)
+
+
 def test_a_calendar_that_nobody_names_is_unknown(folder: Path) -> None:
     (folder / "freeze.ics").write_text(FREEZE)
     text = policy(uses='use calendar "freeze.ics"', guard='never during calendar "freze"')

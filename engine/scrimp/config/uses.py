@@ -1,5 +1,6 @@
 """Files that policies use: found beside the policy's file or beside `scrimp.yaml`, each read once."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -43,7 +44,8 @@ class FilesUsed:
 
     def _find(self, path: str, source: Source) -> Path:
         beside = Path(source.path).parent / path
-        return beside if beside.exists() else self._folder / path
+        # `Path.exists` raises where a folder above may not be entered, or a name is too long
+        return beside if os.path.exists(beside) else self._folder / path  # noqa: PTH110
 
     def _calendar(self, name: str, file: Path) -> Calendar | str:
         from scrimp.config.calendars import read_calendar  # noqa: PLC0415 - only where there is one, for a fast start
