@@ -117,6 +117,29 @@ def test_actions_of_other_packages_join_and_bad_ones_are_told() -> None:
 
 
 @pytest.mark.usefixtures("stranger")
+def test_a_package_is_found_wherever_python_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a link, by a relative path, beside folders that are not there or cannot be."""
+    (tmp_path / "linked").symlink_to("site")
+    monkeypatch.chdir(tmp_path)
+    rest = [one for one in sys.path if one != str(tmp_path / "site")]
+    odd = ["a" * 300, "nowhere", str(Path(__file__) / "inside")]
+    for entry in (str(tmp_path / "linked"), "site", "linked/../site"):
+        monkeypatch.setattr(sys, "path", [*odd, entry, *rest])
+        assert "defrost" in load_actions()[0], entry
+    monkeypatch.setattr(sys, "path", [*odd, *rest])
+    assert "defrost" not in load_actions()[0]
+
+
+def test_every_public_name_is_told_and_can_be_had() -> None:
+    """Names are looked up when they are used: editors, `help` and `import *` see them all the same."""
+    code = "import scrimp.api as a; print(set(a.__all__) <= set(dir(a)), [n for n in a.__all__ if not hasattr(a, n)])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True []"
+    with pytest.raises(ImportError, match=r"cannot import name 'Refuzal' from 'scrimp\.api'"):
+        from scrimp.api import Refuzal  # noqa: F401, PLC0415
+
+
+@pytest.mark.usefixtures("stranger")
 def test_configured_providers_come_first_and_local_needs_no_section(
     tmp_path: Path, services: Services
 ) -> None:

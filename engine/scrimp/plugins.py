@@ -98,7 +98,11 @@ def _others_are_installed() -> bool:
 
     A look at the files, since `importlib.metadata` would take a tenth of the time that `scrimp check` takes in all.
     """
-    for folder in map(Path, dict.fromkeys(sys.path)):
+    return any(map(_may_declare, map(Path, dict.fromkeys(sys.path))))
+
+
+def _may_declare(folder: Path) -> bool:
+    with suppress(OSError):  # where nobody may look, nothing is imported from either
         if folder.is_file():
             return True  # an archive: `importlib.metadata` can look into it
         for declared in folder.glob("*.*-info/entry_points.txt"):

@@ -139,3 +139,8 @@ def __getattr__(name: str) -> Any:
                 globals()[name] = getattr(module, name)
                 return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names as well as those looked up so far, for editors and `help`."""
+    return sorted({*globals(), *__all__})
