@@ -106,9 +106,7 @@ class Config(Struct, frozen=True):
         default_factory=lambda: dict.fromkeys(("gpu", "cpu", "memory", "storage"), (0.5, 0.9))
     )
     approvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # users by "@group"
-    calendars: Mapping[str, Path] = field(
-        default_factory=dict
-    )  # iCalendar files by the name that policies use
+    calendars: Mapping[str, Path] = field(default_factory=dict)  # iCalendar files by their names in policies
     path: Path | None = None
 
     @property

@@ -22,13 +22,9 @@ from scrimp.store import ROWS, Entry, Store
 
 PRUNE_EVERY_S = 3600.0
 SETTLE_LOOK_S = 0.5  # how soon to look again at files that change
-GO_ON_S = (
-    0.05,
-    5.0,
-)  # how soon at the least to go on with what providers began, and how soon after a trouble
-GO_ON_WAIT_S = (
-    5.0  # a provider that takes longer to go on is waited for no more, until it comes back by itself
-)
+# How soon at the least to go on with what providers began, and how soon after a trouble.
+GO_ON_S = (0.05, 5.0)
+GO_ON_WAIT_S = 5.0  # who takes longer to go on is waited for no more, until it comes back by itself
 
 Told = Ticked | Reloaded | Rejected | Diagnostic | tuple[Outcome, ...]
 

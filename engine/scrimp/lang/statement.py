@@ -94,9 +94,7 @@ class Statement:
             children = values[first:]
             start, end = spans[first][0], spans[-1][1]
             if rule.splice and type(children[0]) is _Spliced:
-                longer = children[
-                    0
-                ]  # a list that grows by one: taken over, for a copy each time would be quadratic
+                longer = children[0]  # taken over as it grows by one: a copy each time would be quadratic
                 for child in children[1:]:
                     longer.extend(child if type(child) is _Spliced else (child,))
                 children = longer
