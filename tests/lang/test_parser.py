@@ -1,15 +1,19 @@
 """Whatever is typed into a file, the parser gives a tree and findings, and raises nothing."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 from tests.checking import check_texts
 
-from scrimp.diagnostics import Source, render_text
-from scrimp.lang import ast, parse, parse_expression
+from scrimp.diagnostics import Diagnostic, Source, Span, render_text
+from scrimp.lang import ast, format_file, parse, parse_expression
 from scrimp.lang.parser import MAX_CHARACTERS
+from scrimp.lang.tokens import tokenize
 
 _ROOT = Path(__file__).parents[2]
 _FILES = [
@@ -56,13 +60,47 @@ _PIECES = st.sampled_from(
 
 
 def _look(text: str) -> None:
-    """Parse, check and show a text; findings are in order, and stand within it."""
-    source = Source("a.scrimp", text)
-    _, found = parse(source)
+    """Parse, check and show a text: each finding is told with its place, in order; without one nothing was passed over."""
+    file, found = parse(Source("a.scrimp", text))
     starts = [one.span.start for one in found if one.span]
     assert starts == sorted(starts)
-    assert all(0 <= one.span.start <= one.span.end <= len(text) for one in found if one.span)
-    render_text([*found, *check_texts([text])[1]], colour=True)
+    findings = [*found, *check_texts([text])[1]]
+    _within(text, findings)
+    told = render_text(findings, colour=False)
+    assert all(f"[{one.code}]" in told for one in findings)
+    if not found:
+        laid = format_file(file)
+        again, wrong = parse(Source("a.scrimp", laid))
+        assert wrong == ()
+        assert _meaning(again) == _meaning(file)
+        assert _signs(laid) == _signs(text)
+
+
+def _look_at_expression(text: str) -> None:
+    """An expression is a tree, or what is wrong with it stands within the text."""
+    node, found = parse_expression(Source("a", text))
+    _within(text, found)
+    assert node is not None or found
+
+
+def _within(text: str, findings: Iterable[Diagnostic]) -> None:
+    assert all(0 <= one.span.start <= one.span.end <= len(text) for one in findings if one.span)
+
+
+def _meaning(node: Any) -> Any:
+    """A tree without the places of its nodes."""
+    if isinstance(node, Source | Span):
+        return None
+    if isinstance(node, Struct):
+        return type(node).__name__, [_meaning(getattr(node, name)) for name in node.__struct_fields__]
+    if isinstance(node, tuple):
+        return [_meaning(one) for one in node]
+    return node
+
+
+def _signs(text: str) -> list[str]:
+    """All that is no space and no comment, but for what a layout may add or drop."""
+    return [token.text for token in tokenize(Source("a", text))[0] if token.text not in ("(", ")", ",")]
 
 
 @settings(deadline=None)
@@ -70,7 +108,7 @@ def _look(text: str) -> None:
 def test_any_text_gives_findings_and_no_exception(text):
     """A user's mistake is a value, whatever the mistake."""
     _look(text)
-    parse_expression(Source("a", text))
+    _look_at_expression(text)
 
 
 @settings(deadline=None)
@@ -78,7 +116,7 @@ def test_any_text_gives_findings_and_no_exception(text):
 def test_any_run_of_tokens_gives_findings_and_no_exception(text):
     """Random text seldom gets past the lexer; runs of the language's own tokens do."""
     _look("scrimp 1\n" + text)
-    parse_expression(Source("a", text))
+    _look_at_expression(text)
 
 
 @settings(deadline=None, max_examples=150)
