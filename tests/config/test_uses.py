@@ -8,7 +8,7 @@ from scrimp.config import FilesUsed
 from scrimp.config.catalogue import builtin_catalogue
 from scrimp.diagnostics import Diagnostic
 from scrimp.plan.hours import within
-from scrimp.reload import Loaded, load_policies
+from scrimp.reload import Loaded, PolicyFolder, Rejected, Reloaded, load_policies
 from scrimp_actions.specs import SPECS
 
 CATALOGUE = builtin_catalogue().with_actions(SPECS)
@@ -46,6 +46,13 @@ def policy(
     name: str = "shrink", uses: str = "", where: str = "size > 2", guard: str = "limit 1 actions per 1h"
 ) -> str:
     return POLICY.format(name=name, uses=uses, where=where, guard=guard)
+
+
+def put(path: Path, text: str) -> None:
+    """As editors do: beside it, then over it."""
+    beside = path.with_suffix(".new")
+    beside.write_text(text)
+    beside.replace(path)
 
 
 def load(folder: Path, **calendars: Path) -> Loaded:
@@ -140,6 +147,29 @@ def test_a_calendar_that_cannot_be_read_is_one_finding(folder: Path, content: st
     loaded = load(folder)
     assert loaded.policy_set is None
     assert told(loaded.diagnostics) == [("SCR228", "a.scrimp", 2)]
+
+
+def test_a_freeze_that_is_moved_is_loaded_though_no_policy_changed(folder: Path) -> None:
+    """Also one that cannot be read any more, is there again, or is put beside the policy, where it comes first."""
+    freeze = folder / "freeze.ics"
+    put(freeze, FREEZE)
+    text = policy(uses='use calendar "freeze.ics"', guard='never during calendar "freeze"')
+    (folder / "policies/a.scrimp").write_text(text)
+    watched = PolicyFolder([folder / "policies"], lambda: load(folder))
+    assert isinstance(watched.reload(), Reloaded)
+    assert watched.reload() is None
+    put(freeze, FREEZE.replace("20261125", "20261126"))
+    moved = watched.reload()
+    assert isinstance(moved, Reloaded)
+    assert moved.changes.changed == ("shrink",)
+    freeze.unlink()
+    assert isinstance(watched.reload(), Rejected)
+    assert watched.reload() is None
+    put(freeze, FREEZE)
+    assert isinstance(watched.reload(), Reloaded)
+    put(folder / "policies/freeze.ics", FREEZE.replace("20261125", "20261127"))
+    assert isinstance(watched.reload(), Reloaded)
+    assert watched.reload() is None
 
 
 @pytest.mark.parametrize("path", ["a" * 300 + ".ics", "\u0000.ics", "policies", "p.scrimp/f.ics"])

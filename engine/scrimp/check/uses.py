@@ -26,6 +26,9 @@ class Uses(Protocol):
     def calendars(self) -> Mapping[str, Calendar | str]:
         """Those that every policy may name."""
 
+    def changed(self) -> bool:
+        """Whether a file that was read, or looked for, is not as it was then."""
+
 
 _NO_DISK = "files cannot be used here"
 

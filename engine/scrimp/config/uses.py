@@ -9,6 +9,9 @@ from scrimp.diagnostics import Diagnostic, Source
 from scrimp.model.catalogue import Catalogue
 from scrimp.model.policy import Calendar
 
+_Stamp = (
+    tuple[int, int, int] | None
+)  # inode, size in bytes, modified in nanoseconds; `None` where nothing can be read
 MAX_BYTES = 16 * 2**20  # of one file: what is larger is neither a catalogue nor a calendar
 
 
@@ -19,6 +22,7 @@ class FilesUsed:
         self._folder = folder
         self._named = calendars or {}
         self._extended: set[Path] = set()
+        self._stamps: dict[Path, _Stamp] = {}
 
     def catalogue(
         self, path: str, source: Source, base: Catalogue
@@ -27,7 +31,7 @@ class FilesUsed:
         file = self._find(path, source)
         if file in self._extended:
             return base, ()
-        text = _read(file)
+        text = self._read(file)
         if isinstance(text, OSError | ValueError):
             return _cause(text), ()
         self._extended.add(file)
@@ -42,16 +46,33 @@ class FilesUsed:
         """Those that `scrimp.yaml` names."""
         return {name: self._calendar(name, path) for name, path in self._named.items()}
 
+    def changed(self) -> bool:
+        """Whether a file that was read, or looked for, is not as it was then."""
+        return any(_stamp(file) != stamp for file, stamp in self._stamps.items())
+
     def _find(self, path: str, source: Source) -> Path:
         beside = Path(source.path).parent / path
+        self._stamps.setdefault(beside, _stamp(beside))  # one that appears there takes the other's place
         # `Path.exists` raises where a folder above may not be entered, or a name is too long
         return beside if os.path.exists(beside) else self._folder / path  # noqa: PTH110
 
     def _calendar(self, name: str, file: Path) -> Calendar | str:
         from scrimp.config.calendars import read_calendar  # noqa: PLC0415 - only where there is one, for a fast start
 
-        text = _read(file)
+        text = self._read(file)
         return _cause(text) if isinstance(text, OSError | ValueError) else read_calendar(name, text)
+
+    def _read(self, file: Path) -> str | OSError | ValueError:
+        self._stamps.setdefault(file, _stamp(file))
+        return _read(file)
+
+
+def _stamp(file: Path) -> _Stamp:
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(file: Path) -> str | OSError | ValueError:

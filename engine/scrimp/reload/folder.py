@@ -13,6 +13,7 @@ from scrimp.reload.git import Commit, commit_of
 from scrimp.reload.load import Loaded, read_sources
 
 if TYPE_CHECKING:
+    from scrimp.check import Uses
     from scrimp.compile import PolicySet
     from scrimp.reload.watch import Watch
 
@@ -67,6 +68,7 @@ class PolicyFolder:
         self._restless_s: float | None = None
         self._looked_s = float("-inf")
         self._seen: tuple[tuple[Source, ...], tuple[Diagnostic, ...]] | None = None
+        self._uses: Uses | None = None
         self._good: tuple[Source, ...] = ()
         self._watch: Watch | None = None
 
@@ -125,11 +127,12 @@ class PolicyFolder:
         return self._touched.is_set() or self._changed_s is not None
 
     def reload(self) -> Reloaded | Rejected | None:
-        """Read the files now; nothing to tell if their texts are as they were."""
+        """Read the files now; nothing to tell if their texts are as they were, and what they use is."""
         seen = read_sources(self.paths)
-        if seen == self._seen:
+        if seen == self._seen and (self._uses is None or not self._uses.changed()):
             return None
         loaded = self._load()
+        self._uses = loaded.uses
         # Remembered as loaded: texts that changed between the two reads are loaded again by the event that comes.
         self._seen = seen
         commit = commit_of(self.paths[0])

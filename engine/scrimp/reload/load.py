@@ -22,19 +22,24 @@ MAX_BYTES = 16 * 2**20  # of one file: what is larger is no policy, and is not r
 
 
 class Read(Struct, frozen=True):
-    """`checked` is `None` if any error stands among the diagnostics. `sources` are the files that could be read."""
+    """`checked` is `None` if any error stands among the diagnostics. `sources` are the files that could be read.
+
+    `uses` read what they use, and knows whether that changed since.
+    """
 
     checked: CheckedSet | None
     sources: tuple[Source, ...]
     diagnostics: tuple[Diagnostic, ...]
+    uses: Uses | None = None
 
 
 class Loaded(Struct, frozen=True):
-    """`policy_set` is `None` if any error stands among the diagnostics. `sources` are the files that could be read."""
+    """`policy_set` is `None` if any error stands among the diagnostics; else as `Read`."""
 
     policy_set: "PolicySet | None"
     sources: tuple[Source, ...]
     diagnostics: tuple[Diagnostic, ...]
+    uses: Uses | None = None
 
 
 def load_policies(
@@ -49,7 +54,7 @@ def load_policies(
 
     read = read_policies(paths, catalogue, overrides, uses=uses)
     policy_set = compile_set(read.checked) if read.checked is not None else None
-    return Loaded(policy_set, read.sources, read.diagnostics)
+    return Loaded(policy_set, read.sources, read.diagnostics, read.uses)
 
 
 def read_policies(
@@ -72,16 +77,15 @@ def read_policies(
         file, wrong = parse(source)
         files.append(file)
         found = (*found, *wrong)
-    checked, findings = check_files(
-        files, catalogue, overrides, uses=uses() if uses is not None else None, today=today
-    )
+    reader = uses() if uses is not None else None
+    checked, findings = check_files(files, catalogue, overrides, uses=reader, today=today)
     if has_errors(found):
         broken = [one for one in found if one.severity is Severity.ERROR]
         findings = tuple(without_consequences(findings, broken, sources))
     told = _by_place((*found, *findings), sources)
     if checked is None or has_errors(told):
-        return Read(None, sources, told)
-    return Read(checked, sources, told)
+        return Read(None, sources, told, reader)
+    return Read(checked, sources, told, reader)
 
 
 def _by_place(found: Sequence[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
