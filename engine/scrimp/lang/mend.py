@@ -266,7 +266,13 @@ class Mender:
         before, dash, after = cursor.tokens[cursor.at - 1], cursor.token, cursor.peek()
         if dash.kind != "-":
             return False
-        if before.kind != WORD or after.kind != WORD or before.end != dash.start or dash.end != after.start:
+        if (
+            run.took_keyword
+            or before.kind != WORD
+            or after.kind != WORD
+            or before.end != dash.start
+            or dash.end != after.start
+        ):
             return False
         name = f"{before.text}-{after.text}".replace("-", "_")
         span = Span(before.start, after.end)

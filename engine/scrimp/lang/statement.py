@@ -68,6 +68,12 @@ class Statement:
         )
         self._spans.append((token.start, token.end))
 
+    @property
+    def took_keyword(self) -> bool:
+        """Whether the newest token stands for itself, and is no name that could be another."""
+        newest = self._values[-1] if self._values else None
+        return isinstance(newest, Token) and newest.kind != "NAME"
+
     def rename(self, token: Token) -> None:
         """Put another name in the place of the newest token, if nothing was made of it yet."""
         if self._values and isinstance(self._values[-1], Token):
