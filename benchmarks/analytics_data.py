@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -23,11 +23,15 @@ def generated_instead(given: Arguments) -> list[str]:
 
 
 def hourly_nodes(given: Arguments) -> Floats:
-    """Mean active nodes of each hour, `nan` where none was recorded. A node costs one unit of money an hour."""
+    """Mean active nodes of each hour, `nan` where none was recorded. A node costs one unit of money an hour.
+
+    Times without a zone are taken as UTC, wherever it runs: no hour is there twice, and none lacks.
+    """
     for path in given.files("usage", SPEND):
         rows = [row for row in read_csv(path) if row["active_nodes"]]
         if rows:
-            seconds = np.array([datetime.fromisoformat(row["time"]).timestamp() for row in rows])
+            times = [datetime.fromisoformat(row["time"]) for row in rows]
+            seconds = np.array([(at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() for at in times])
             nodes = np.array([float(row["active_nodes"]) for row in rows])
             hours = ((seconds - seconds.min()) // 3600).astype(np.int64)
             count = np.bincount(hours)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tests.costs.fleets import fleets
 from tests.reports.usage import DAY_S, HOUR_S, START_S, history, node_hour
 
+from scrimp.costs import BillShares
 from scrimp.history import (
     Folder,
     History,
@@ -144,8 +146,6 @@ def test_sums_of_another_method_are_not_read(tmp_path: Path, monkeypatch: pytest
 
 def test_a_day_of_other_prices_is_split_anew(tmp_path: Path) -> None:
     """Sums are of the usual shares; who asks for others is given the hours."""
-    from scrimp.costs import BillShares  # noqa: PLC0415
-
     rows = node_hour(START_S, "n", 4 * MICRO, [("j", 4.0, 4.0)])
     rows.append(replace(rows[1], resource="memory", capacity=16.0))
     of = history(tmp_path, rows)
@@ -183,8 +183,6 @@ def test_labels_stand_in_for_teams_by_the_day_too(tmp_path: Path) -> None:
 
 
 def table_of_labels(rows: int):
-    import pyarrow as pa  # noqa: PLC0415
-
     return pa.array(['{"owner": "ann"}' if at % 2 else '{"owner": "bo"}' for at in range(rows)])
 
 

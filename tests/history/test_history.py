@@ -1,5 +1,6 @@
 """`history/history.py` and `history/keep.py`: the past of windows, what there is, and what goes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,6 @@ def test_windows_are_filled_with_what_was_noted(tmp_path: Path) -> None:
 
 def test_a_sample_that_was_old_is_filled_in_at_its_own_time(tmp_path: Path) -> None:
     """Else a window would take it for younger than it is."""
-    from dataclasses import replace  # noqa: PLC0415
-
     found = snapshot(HOUR_S + 600.0, node={"a": {"cpu_utilization": 0.5}})
     table = found.tables["node"]
     aged = replace(table.columns["cpu_utilization"], age_s=np.array([25.0]))
@@ -47,8 +46,6 @@ def test_a_sample_that_was_old_is_filled_in_at_its_own_time(tmp_path: Path) -> N
 
 def test_a_number_that_the_tick_before_had_is_no_new_sample(tmp_path: Path) -> None:
     """Its source samples more slowly than scrimp ticks."""
-    from dataclasses import replace  # noqa: PLC0415
-
     ticks = []
     for n in range(6):
         one = snapshot(HOUR_S + 30.0 * n, node={"a": {"cpu_utilization": 0.5}})
@@ -69,8 +66,6 @@ def test_the_open_hour_is_told_before_it_is_rolled_up(tmp_path: Path) -> None:
 
 def test_spend_by_hour_adds_to_the_bill_and_spreads_long_charges(tmp_path: Path) -> None:
     rows = [row for hour in range(5) for row in node_hour(START_S + hour * 3600, "n", MICRO)]
-    from dataclasses import replace  # noqa: PLC0415
-
     rows.append(replace(rows[0], node="day", end_s=START_S + DAY_S, billed_micro=24_000_001))
     found = history(tmp_path, rows).spend("measured", Span(START_S, START_S + DAY_S))
     assert sum(found.values()) == 5 * MICRO + 24_000_001

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -254,7 +255,6 @@ LINES = st.lists(
 def test_the_total_is_that_of_the_file(tmp_path_factory, lines) -> None:
     """Rounded once, whatever the costs and however many days each is spread over."""
     root = tmp_path_factory.mktemp("bill")
-    from datetime import UTC, datetime  # noqa: PLC0415
 
     def iso(at: int) -> str:
         return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

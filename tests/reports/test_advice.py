@@ -228,7 +228,6 @@ def test_what_is_freed_is_not_on_spot_as_well(tmp_path: Path) -> None:
 
 
 def test_volumes_and_pools_of_one_resource_have_targets_of_their_own(tmp_path: Path) -> None:
-    shared = {"resource": STORAGE, "end_s": 0}
     rows = []
     for hour in range(HOURS):
         start_s = START_S + hour * HOUR_S
