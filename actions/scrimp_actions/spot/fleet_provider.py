@@ -62,7 +62,7 @@ class FleetProvider:
             members = f"move {self._wrong(spec, Purchase.SPOT)} of {wish.size} members to spot"
             return f"{members}: {move.text()}" if move else f"{members}; no price is known yet"
         if action.action == "switch_to_on_demand":
-            back = self._back(spec, wish)
+            back = self._back(spec, _turned(action, wish, self.services.now()))
             members = f"move {self._wrong(spec, Purchase.ON_DEMAND)} of {wish.size} members to on demand"
             return f"{members}: {back.text()}" if back else f"{members}; no price is known yet"
         return f"come from {wish.size} to {_turned(action, wish, 0.0).size} members"
@@ -112,6 +112,9 @@ class FleetProvider:
             return self.keys.finish(key, self._rescue(action, now_s))
         spec, before = self._fleet(action)
         wish = _turned(action, before, now_s)
+        if action.action == "request_capacity":
+            # What is wanted may be on the disk, and the key not yet done: a second time must not ask for more on top.
+            wish = replace(wish, size=int(self.keys.begin(key, {"size": wish.size})["size"]))
         self.manager.want(spec.name, wish)
         if action.action.startswith("switch"):
             after: dict[str, Value] = {"purchase_option": wish.purchase.value}

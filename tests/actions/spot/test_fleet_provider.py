@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from scrimp.api import (
+    ActionResult,
     Continuing,
     Direction,
     Figuring,
     PlannedAction,
     Provider,
+    Reached,
     Refusal,
     Services,
     Unavailable,
@@ -20,6 +22,7 @@ from scrimp.api import (
 from scrimp.testing import ManualClock
 from scrimp.testing.contract import ProviderContract
 from scrimp.worker import open_queue
+from scrimp_actions.keys import KeyStore
 from scrimp_actions.spot import State, Step, StepKind
 from scrimp_actions.spot.cloud import LaunchRequest, Purchase
 from scrimp_actions.spot.fleet_provider import FleetProvider
@@ -121,6 +124,26 @@ def test_sizes_follow_and_keep_to_the_bounds() -> None:
     town.apply(act("request_capacity", count=1.0), "k5")
     town.run(100.0)
     assert len(town.bought()) == 3
+
+
+class Killed(KeyStore):
+    """Keys of a process that ends when it has done what it was asked for, and before it noted so."""
+
+    def finish(self, key: str, result: ActionResult) -> ActionResult:
+        raise Unavailable(f"{key} was done, and that was all")
+
+
+def test_capacity_that_was_asked_for_before_a_kill_is_not_asked_for_again() -> None:
+    """It is the one action that is no wanted state: on top of what there is, the second time it would be more."""
+    town = Town.build()
+    kept = town.provider
+    town.provider = replace(kept, keys=Killed(kept.keys.root))
+    with pytest.raises(Unavailable):
+        town.apply(act("request_capacity", count=2.0), "k")
+    town.provider = kept
+    assert kept.probe(act("request_capacity", count=2.0), key="k", deadline_s=1.0).reached is Reached.UNTOUCHED
+    town.apply(act("request_capacity", count=2.0), "k")
+    assert kept.manager.wishes["audio"].size == 6
 
 
 def test_a_rescue_replaces_and_hands_over_within_its_time() -> None:
