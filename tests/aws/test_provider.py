@@ -264,6 +264,28 @@ def test_a_move_of_every_kind_of_group_shows_what_it_rests_on(
     assert f"costs ${1 - price:.2f}/h a member more" in room.provider.plan(switch("on_demand", target))
 
 
+def test_a_plan_goes_by_what_the_move_goes_by(aws: AwsServer, room: Room) -> None:
+    """Of pools that are named an Auto Scaling group takes the types, in its own zones; an EC2 fleet nothing, and no cap."""
+    auto_scaling_group(aws, "web", 2)
+    fleet(aws, 2, kind="g5.xlarge")
+    aws.world.prices.append(("c5.large", f"{REGION}b", 0.1, 0.0))
+    aws.world.products["c5.large"] = 0.2
+    named = {"pools": f"{B},c5.large:{REGION}b", "max_price": 0.45}
+    assert room.provider.figures(switch("spot", "web", **named))["pool"] == A, "its zone"
+    assert room.provider.plan(switch("spot", "web", **named)).endswith(
+        "; at most $0.45/h, which lowers no price and ends instances sooner"
+    )
+    assert room.provider.figures(switch("spot", "night", **named))["pool"] == B, "its type"
+    assert room.provider.plan(switch("spot", "night", **named)).endswith("; the price on demand bounds it")
+
+
+def test_a_plan_of_the_way_back_asks_once(aws: AwsServer, room: Room) -> None:
+    auto_scaling_group(aws, "web", 2, kind="g5.xlarge")
+    aws.world.calls.clear()
+    assert room.provider.figures(switch("on_demand", "web"))["pool"] == "g5.xlarge on demand"
+    assert aws.world.calls.count("ec2:DescribeSpotPriceHistory") == 1
+
+
 def test_a_move_without_prices_says_so(aws: AwsServer, room: Room) -> None:
     auto_scaling_group(aws, "web", 1, kind="g5.xlarge")
     aws.world.prices = []

@@ -30,13 +30,14 @@ class Moves:
     def to_spot(self, types: Sequence[str], zones: Sequence[str], now_s: float) -> Move | None:
         """The best pool of these types in these zones, or in any; None where no price is known. Raises `OutsideError`."""
         book = self._book(types, zones, now_s)
-        ranked = book.ranked(book.pools, {}, 1, now_s, least_pools=1, most_share=1.0)
-        return book.move(ranked[0], now_s) if ranked else None
+        pool = _best(book, now_s)
+        return None if pool is None else book.move(pool, now_s)
 
     def to_on_demand(self, types: Sequence[str], zones: Sequence[str], now_s: float) -> Move | None:
         """Away from the best pool, as of which it counts."""
-        move = self.to_spot(types, zones, now_s)
-        return None if move is None else self._book(types, zones, now_s).back(move.pool)
+        book = self._book(types, zones, now_s)
+        pool = _best(book, now_s)
+        return None if pool is None else book.back(pool)
 
     def _book(self, types: Sequence[str], zones: Sequence[str], now_s: float) -> PoolBook:
         deadline_s = PRICE_DEADLINE_S / 2
@@ -61,3 +62,9 @@ class Moves:
         book.observe(offers, now_s)
         book.know({pool: one for pool, one in read_lives(self.state_dir).items() if pool in names})
         return book
+
+
+def _best(book: PoolBook, now_s: float) -> str | None:
+    """The pool with the cheapest work; None where there is none."""
+    ranked = book.ranked(book.pools, {}, 1, now_s, least_pools=1, most_share=1.0)
+    return ranked[0] if ranked else None

@@ -56,6 +56,9 @@ class Group(Protocol):
     def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:
         """Set the wanted purchase option. Gives a line on what follows."""
 
+    def heeds(self, terms: Terms) -> Terms:
+        """What of these terms `buy` goes by; of the rest its own settings hold."""
+
     def places(self, *, deadline_s: float) -> Places | None:
         """What it may launch; None where there is no such group."""
 

@@ -72,6 +72,10 @@ class ScalingGroup:
             HonorCooldown=False,
         )
 
+    def heeds(self, terms: Terms) -> Terms:
+        """Types and price; the zones are its own."""
+        return terms
+
     def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:
         """Set the distribution of the mixed instances policy, which is made where there is none."""
         found = self._needed(deadline_s / 3)
@@ -171,7 +175,11 @@ class MaintainedFleet:
         share = spot / total if total else float(self._default(found) == "spot")
         self._set(found, size, round(size * share), deadline_s * 2 / 3)
 
-    def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:  # noqa: ARG002 - a fleet keeps its own pools and prices
+    def heeds(self, terms: Terms) -> Terms:  # noqa: ARG002 - a fleet keeps its own pools and prices
+        """Nothing of them."""
+        return Terms()
+
+    def buy(self, purchase: Purchase, terms: Terms, *, deadline_s: float) -> str:  # noqa: ARG002 - as above
         """Set the whole target to one option."""
         found = self._needed(deadline_s / 3)
         total, _ = _targets(found)

@@ -19,7 +19,7 @@ from scrimp.api import (
 from scrimp.aws import CURRENCY
 from scrimp_actions.keys import KeyStore
 from scrimp_actions.spot.aws.figures import PRICE_DEADLINE_S, Moves
-from scrimp_actions.spot.aws.groups import Group, GroupState, Places, Terms
+from scrimp_actions.spot.aws.groups import Group, GroupState, Terms
 from scrimp_actions.spot.cloud import Purchase, split_pool
 from scrimp_actions.spot.poolbook import Move
 
@@ -142,7 +142,7 @@ class Purchases:
 
     def plan(self, action: PlannedAction) -> str:
         """One line: where to, what it rests on, and what bounds the price."""
-        bound = f"; {price_bound(terms(action))}" if self.purchase is Purchase.SPOT else ""
+        bound = f"; {price_bound(self.group.heeds(terms(action)))}" if self.purchase is Purchase.SPOT else ""
         try:
             move = self._move(action)
         except OutsideError as error:
@@ -156,17 +156,16 @@ class Purchases:
         return {} if move is None else move.figures()
 
     def _move(self, action: PlannedAction) -> Move | None:
-        """Of the pools that the action names, else of what the group launches."""
-        named = [split_pool(pool) for pool in terms(action).pools]
-        if named:
-            types = tuple(dict.fromkeys(kind for kind, _ in named))
-            found: Places | None = Places(types, tuple(dict.fromkeys(zone for _, zone in named if zone)))
-        else:
-            found = self.group.places(deadline_s=PRICE_DEADLINE_S)
-        if found is None or not found.types:
+        """Of the types that the action names, where the group goes by them, else of those that it launches; in its zones."""
+        found = self.group.places(deadline_s=PRICE_DEADLINE_S)
+        if found is None:
+            return None
+        named = dict.fromkeys(split_pool(pool)[0] for pool in self.group.heeds(terms(action)).pools)
+        types = tuple(named) or found.types
+        if not types:
             return None
         to = self.moves.to_spot if self.purchase is Purchase.SPOT else self.moves.to_on_demand
-        return to(found.types, found.zones, self.now())
+        return to(types, found.zones, self.now())
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
         """Refused where all members are bought so already."""
