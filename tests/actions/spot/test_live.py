@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -131,10 +131,10 @@ def manager(cloud: ProcessCloud, crew: tuple[ThreadPoolExecutor, ThreadPoolExecu
     )
 
 
-def until(controller: Manager, come: object, limit_s: float = 30.0) -> None:
+def until(controller: Manager, come: Callable[[], bool], limit_s: float = 30.0) -> None:
     """Drive the controller until something has come true."""
     end_s = time.time() + limit_s
-    while not come():  # type: ignore[operator]
+    while not come():
         assert time.time() < end_s, "it does not come true"
         controller.carry_on(time.time())
         time.sleep(0.02)
