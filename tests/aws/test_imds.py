@@ -27,11 +27,8 @@ TOLD = CloudNotice("i-1", "terminate", AT_S, NOW_S)
 
 @pytest.fixture
 def metadata() -> Iterator[Metadata]:
-    made = Metadata()
-    threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with Metadata.serving() as made:
+        yield made
 
 
 class Fleet:
@@ -127,6 +124,28 @@ def test_the_metadata_wake_the_engine_while_a_batch_is_in_hand(
     finally:
         stop()
     assert reasons == ["interruption of i-1"]
+
+
+def test_a_notice_that_comes_while_a_report_is_made_is_not_written_over(tmp_path: Path) -> None:
+    """The report was about to say that there is none; the next one may be a long batch away."""
+    fleet, threads = Fleet(tmp_path), list[threading.Thread]()
+
+    def notices() -> None:
+        """None yet: it comes just now, in the watch's thread."""
+        if reporting.is_set():
+            threads.append(threading.Thread(target=worker._pass_on, args=(TOLD,)))
+            threads[-1].start()
+            threads[-1].join(0.2)
+
+    reporting = threading.Event()
+    with Worker.join(group="audio", job="i-1", root=tmp_path / "workers", notices=notices) as worker:
+        worker.control()
+        reporting.set()
+        worker.report_now(RunState.RUNNING)
+        reporting.clear()
+        for thread in threads:
+            thread.join()
+        assert fleet.channel.report("audio/i-1").notice == TOLD  # type: ignore[union-attr]
 
 
 def test_boards_on_one_folder_lose_nothing_to_each_other(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,17 +63,28 @@ class Metadata:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
+    @classmethod
+    @contextmanager
+    def serving(cls) -> Iterator[Metadata]:
+        """The service, for as long as it is needed."""
+        made = cls()
+        threading.Thread(
+            target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+        try:
+            yield made
+        finally:
+            made.server.shutdown()
+            made.server.server_close()
+
     def take(self, action: str = "terminate", time: str = AT) -> None:
         self.paths["spot/instance-action"] = json.dumps({"action": action, "time": time})
 
 
 @pytest.fixture
 def metadata() -> Iterator[Metadata]:
-    made = Metadata()
-    threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with Metadata.serving() as made:
+        yield made
 
 
 def imds(metadata: Metadata) -> Imds:

@@ -258,27 +258,28 @@ class Worker:
             return
         now_s = self.now()
         rate, mean_s, p95_s, memory = self.meter.figures(now_s)
-        report = Report(
-            at_s=now_s,
-            revision=self._control.revision,
-            run_state=run_state,
-            items_done=self._items,
-            items_per_second=rate,
-            batch_size=self.batch_size,
-            latency_s=mean_s,
-            memory_bytes=memory or None,
-            checkpoint=self._checkpoint,
-            checkpointed_at_s=self._checkpointed_at_s,
-            progress=self._progress,
-            latency_p95_s=p95_s,
-            waiting=self._waiting,
-            stint=self.meter.stint,
-            notice=self.notices() or self._notice,
-            traits=self.traits,
-        )
-        self._reported_at_s = now_s
-        with self._reporting, suppress(OSError):
-            self.channel.write_report(self.job, report)
+        with self._reporting:  # from before the notice is read: one that comes in between must not be written over
+            report = Report(
+                at_s=now_s,
+                revision=self._control.revision,
+                run_state=run_state,
+                items_done=self._items,
+                items_per_second=rate,
+                batch_size=self.batch_size,
+                latency_s=mean_s,
+                memory_bytes=memory or None,
+                checkpoint=self._checkpoint,
+                checkpointed_at_s=self._checkpointed_at_s,
+                progress=self._progress,
+                latency_p95_s=p95_s,
+                waiting=self._waiting,
+                stint=self.meter.stint,
+                notice=self.notices() or self._notice,
+                traits=self.traits,
+            )
+            self._reported_at_s = now_s
+            with suppress(OSError):
+                self.channel.write_report(self.job, report)
 
     def _pass_on(self, notice: CloudNotice) -> None:
         """From the watch's thread, for the batch in hand may be long: the last report again, with the notice."""
