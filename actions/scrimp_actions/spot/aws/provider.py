@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,7 +79,7 @@ class AwsProvider:
     keys: KeyStore
     board: NoticeBoard
     lives: LivesBook
-    _heard_s: float = field(default=float("-inf"))
+    _warned: frozenset[str] = frozenset()  # instances whose rebalance signal was passed on
 
     def handles(self, action: PlannedAction) -> bool:
         """Whether the target is a group that the configuration names, or an instance of one of its own fleets."""
@@ -132,10 +132,10 @@ class AwsProvider:
             return None
         with suppress(Unavailable):  # a board that cannot be read says nothing; the look at the cloud goes on
             notices = self.board.read().notices
-            for one in notices:
-                if one.kind is NoticeKind.REBALANCE and one.noticed_at_s > self._heard_s:
-                    self.fleets.manager.at_risk(one.instance, now_s)
-            self._heard_s = max([self._heard_s, *(one.noticed_at_s for one in notices)])
+            warned = frozenset(one.instance for one in notices if one.kind is NoticeKind.REBALANCE)
+            for instance in sorted(warned - self._warned):
+                self.fleets.manager.at_risk(instance, now_s)
+            self._warned = warned
         try:
             return self.fleets.carry_on(now_s)
         finally:
