@@ -13,7 +13,9 @@ from tests.aws.test_events import left
 from tests.aws.test_permissions import Site
 from tests.cli.command import Shell
 
+from scrimp.api import Health
 from scrimp.aws import NoticeBoard
+from scrimp.collectors.aws import AwsEventsCollector
 from scrimp.worker import open_queue
 from scrimp_actions.spot.aws.provider import build
 from scrimp_actions.spot.fleet_config import open_book
@@ -84,6 +86,16 @@ def test_a_doctor_leaves_the_notices_to_the_engine(aws: AwsServer, site: Site, s
         "notices.json",
         "notices.lock",
     }
+
+
+def test_a_doctor_after_an_engine_that_has_just_ended_finds_the_way_good(aws: AwsServer, site: Site) -> None:
+    """It heard the queue a moment ago, and takes the test notice off no more."""
+    services = site.services()
+    NoticeBoard(services.state_dir).note((), services.now())
+    noticed(aws)
+    found = AwsEventsCollector(site.events, services).examine(deadline_s=6.0)
+    assert {one.what: one.health for one in found}["notice path"] is Health.GOOD, found
+    assert left(aws, site.queue) == 1
 
 
 def test_an_engine_keeps_its_books(site: Site) -> None:

@@ -138,17 +138,18 @@ class AwsEventsCollector:
     def _tested(self, deadline_s: float) -> Checkup:
         """Whether a test notice comes through. An engine that listens takes it off: the board says so to all.
 
-        Where none does, it is looked for here, and what else is on the queue stays there for the engine.
+        Where none does, it is looked for here, and what else is on the queue stays there for the engine. One that
+        listened lately may have ended since: it has half of the time.
         """
-        until_s = time.monotonic() + deadline_s
         began_s = time.monotonic()
+        until_s, engine_until_s = began_s + deadline_s, began_s + deadline_s / 2
         listened = self._listened(self._now())
         self._send_test()
         board = self._board.read()
         if board.untested:
             return Checkup("notice path", Health.WARNING, f"not tested: {board.untested}")
         while time.monotonic() < until_s:
-            if not listened:
+            if not listened or time.monotonic() >= engine_until_s:
                 self._take_test(board.tested)
             if self._board.read().tested_at_s is not None:
                 took_s = time.monotonic() - began_s
