@@ -137,12 +137,13 @@ class FolderChannel:
         folder = self.folder(job)
         if not folder.is_dir():
             return
-        try:
-            (folder / FORGOTTEN).touch()
-            for name in ("control.json", "report.json"):
-                (folder / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise Unavailable(f"cannot forget {job}: {error.strerror}") from error
+        with locked(folder / "lock", deadline_s=LOCK_WAIT_S):  # not while its worker makes sure of a document
+            try:
+                (folder / FORGOTTEN).touch()
+                for name in ("control.json", "report.json"):
+                    (folder / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise Unavailable(f"cannot forget {job}: {error.strerror}") from error
 
     def write_report(self, job: str, report: Report) -> None:
         """The worker's part. Not brought to the disk: after a crash of the machine the worker is gone too. Raises `OSError`."""
