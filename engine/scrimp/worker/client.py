@@ -258,7 +258,8 @@ class Worker:
             return
         now_s = self.now()
         rate, mean_s, p95_s, memory = self.meter.figures(now_s)
-        with self._reporting:  # from before the notice is read: one that comes in between must not be written over
+        # Held from before the notice is read: one that comes in between must not be written over.
+        with self._reporting:
             report = Report(
                 at_s=now_s,
                 revision=self._control.revision,

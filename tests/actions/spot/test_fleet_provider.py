@@ -141,8 +141,9 @@ def test_capacity_that_was_asked_for_before_a_kill_is_not_asked_for_again() -> N
     with pytest.raises(Unavailable):
         town.apply(act("request_capacity", count=2.0), "k")
     town.provider = kept
-    assert kept.probe(act("request_capacity", count=2.0), key="k", deadline_s=1.0).reached is Reached.UNTOUCHED
-    town.apply(act("request_capacity", count=2.0), "k")
+    asked = act("request_capacity", count=2.0)
+    assert kept.probe(asked, key="k", deadline_s=1.0).reached is Reached.UNTOUCHED
+    town.apply(asked, "k")
     assert kept.manager.wishes["audio"].size == 6
 
 
