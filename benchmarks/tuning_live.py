@@ -69,7 +69,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """How a run of the engine ended: the session, how long it took, and the longest latency (95th percentile) of sizes tried."""
+    """How a run of the engine ended: the session, how long it took, and the longest latency (95th percentile) seen."""
 
     session: Session | None
     took_s: float
@@ -128,9 +128,7 @@ def tune(root: Path, channel: FolderChannel, pace: Pace, limit_s: float) -> Tune
             ticked = daemon.once()
             steps += len(ticked.outcomes)
             report = channel.report(JOB)
-            # What the default takes is not the tuner's doing.
-            if report is not None and report.batch_size != DEFAULT:
-                longest_s = max(longest_s, report.latency_p95_s or 0.0)
+            longest_s = max(longest_s, (report.latency_p95_s if report else None) or 0.0)
             session = notebook.session(OPERATION)
             time.sleep(pace.tick_s)
     return Tuned(session, time.monotonic() - began_s, longest_s, steps)
@@ -175,7 +173,9 @@ def bars(gain: Sequence[float], tuned: Tuned) -> list[Bar]:
     return [
         at_least(f"clips per core-second, batch {batch} over {DEFAULT}", fmean(gain) - 1.0, 0.30),
         at_most("time to the verdict", tuned.took_s if rested(tuned.session) else inf, LIMIT_S, "s"),
-        at_most(f"longest latency (p95) of any size tried, bound {BOUND_S} s", tuned.latency_s, BOUND_S, "s"),
+        at_most(
+            f"longest latency (p95) of any size looked at, bound {BOUND_S} s", tuned.latency_s, BOUND_S, "s"
+        ),
     ]
 
 
