@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.servers import wait_for
 from scrimp.api import Health, TargetGone
 from scrimp.aws import Board, Notice, NoticeBoard, NoticeKind, read_event
 from scrimp.collectors.aws import AwsEventsCollector
+from scrimp.collectors.aws.notices import notice_batch
 from scrimp.testing import ManualClock
 
 AT = "2026-11-25T12:00:00Z"
@@ -117,6 +118,78 @@ def test_what_cannot_be_read_is_kept_and_moved_on(
     messages = [found for found in one.examine(deadline_s=10) if found.what == "messages"]
     assert messages[0].health is Health.WARNING
     assert "4 could not be read" in messages[0].detail
+
+
+def test_a_backlog_is_taken_in_at_once(
+    aws: AwsServer, queue: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    """As `run --once` finds it, which listens to nothing between its ticks: ten messages are one answer of SQS."""
+    put(aws, *(event(f"i-{at}", WARNING, AT, instance_action="terminate") for at in range(10)))
+    put(aws, *(event(f"i-{at}", WARNING, AT, instance_action="terminate") for at in range(10, 15)))
+    found = rows(listener(aws, queue, tmp_path, clock).collect(clock.now(), deadline_s=10), "node")
+    assert len(found) == 15
+    assert left(aws, queue) == 0
+
+
+def test_what_can_neither_be_read_nor_kept_holds_up_no_notice(
+    aws: AwsServer, queue: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    """It stays on the queue; the listener hears what comes with it, and after it."""
+    (tmp_path / "aws" / "malformed.jsonl").mkdir(parents=True)
+    aws.client("sqs").send_message(QueueUrl=queue, MessageBody="[" * 100_000)
+    put(aws, event("i-1", WARNING, AT, instance_action="terminate"))
+    woken: list[str] = []
+    stop = listener(aws, queue, tmp_path, clock).watch(woken.append)
+    try:
+        wait_for(lambda: woken, "the notice beside it is heard")
+        put(aws, event("i-2", WARNING, AT, instance_action="terminate"))
+        wait_for(lambda: len(woken) == 2, "and one after it")
+    finally:
+        stop()
+    assert woken == ["interruption of i-1", "interruption of i-2"]
+    assert left(aws, queue) == 1
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 3600.0])
+def test_a_notice_gives_two_minutes_from_when_it_is_heard_at_most(ahead_s: float) -> None:
+    """A clock of ours that is behind makes nobody believe in an hour."""
+    said = {"detail-type": WARNING, "detail": {"instance-id": "i-1"}, "time": AT}
+    notice = read_event(json.dumps(said), AT_S - ahead_s, "aws_events")
+    assert notice is not None
+    assert notice.action_at_s == AT_S - ahead_s + 120
+
+
+@pytest.mark.parametrize(("late_s", "known"), [(239, True), (241, False), (86_400, False)])
+def test_a_notice_whose_instance_has_to_be_gone_makes_no_row(
+    aws: AwsServer, queue: str, tmp_path: Path, clock: ManualClock, late_s: float, known: bool
+) -> None:
+    """Its group would be unknown, and with it every count of noticed nodes. One that is still listed is a node."""
+    put(aws, event("i-1", WARNING, AT, instance_action="terminate"))
+    clock.at_s = AT_S + late_s
+    found = rows(listener(aws, queue, tmp_path, clock).collect(clock.now(), deadline_s=10), "node")
+    assert ("i-1" in found) is known
+    batch = notice_batch(NoticeBoard(tmp_path).read(), clock.now(), ["i-1"])
+    assert list(batch.names) == ["i-1"]
+    assert batch.fields["interruption_notice"] == [True]
+
+
+def test_an_instance_that_stopped_and_runs_again_is_noticed_again(
+    aws: AwsServer, queue: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    """Twice, and gone after the second time, too."""
+    one = listener(aws, queue, tmp_path, clock)
+    for at_s in (0, 1200):
+        clock.at_s = AT_S + at_s + 5
+        said = datetime.fromtimestamp(AT_S + at_s, UTC).isoformat()
+        put(aws, event("i-1", WARNING, said, instance_action="stop"))
+        one._take_all(10)
+        found = rows(one.collect(clock.now(), deadline_s=10), "node")
+        assert found["i-1"]["time_to_interruption"] == pytest.approx(115)
+        ended = datetime.fromtimestamp(AT_S + at_s + 100, UTC).isoformat()
+        put(aws, event("i-1", STATE, ended, state="stopped"))
+        clock.at_s += 100
+        one._take_all(10)
+        assert "i-1" not in rows(one.collect(clock.now(), deadline_s=10), "node")
 
 
 def test_a_message_is_deleted_only_after_it_is_on_disk(
@@ -225,7 +298,7 @@ def test_a_storm_is_taken_off_ten_at_a_time(
             QueueUrl=queue, Entries=[{"Id": str(at), "MessageBody": body} for at, body in enumerate(bodies)]
         )
     one = listener(aws, queue, tmp_path, clock, self_test=False)
-    assert [len(one._take(10, wait_s=0)) for _ in range(5)] == [10, 10, 10, 10, 0]
+    assert [len(one._take(10, wait_s=0).new) for _ in range(5)] == [10, 10, 10, 10, 0]
     assert len(rows(one.collect(clock.now(), deadline_s=5), "node")) == 40
 
 

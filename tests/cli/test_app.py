@@ -62,3 +62,26 @@ def test_check_starts_light() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
+
+
+def test_a_thread_under_way_does_not_spoil_the_end() -> None:
+    """The interpreter's own end would tear it out of C++ code, which aborts the process now and then."""
+    code = """
+import atexit, sys, threading, time
+from scrimp.cli import main
+
+def work():
+    while True:
+        time.sleep(1)
+
+atexit.register(print, "the interpreter ends")
+threading.Thread(target=work, daemon=True).start()
+sys.argv = ["scrimp", "explain", "SCR204"]
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "SCR204" in ended.stdout
+    assert "the interpreter ends" not in ended.stdout

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.cli.command import Shell
 
 from scrimp.api import Money
 from scrimp.cli._demo_conclusions import QUIET, RUSH, measured
@@ -102,3 +103,12 @@ def test_spot_capacity_is_played_to_its_end() -> None:
     assert "spot_when_cheap_and_calm: audio moves to spot" in done.stdout
     assert "records, sound" in done.stdout
     assert max(len(one) for one in done.stdout.splitlines()) <= 80
+
+
+def test_spot_capacity_shows_what_is_wrong_with_the_policies(scrimp: Shell) -> None:
+    """As `run` does: the findings, and the exit code of wrong usage."""
+    Path("broken.scrimp").write_text("scrimp 1\npolicy x {\n", "utf-8")
+    ran = scrimp("demo", "spot", "--policies", "broken.scrimp")
+    assert ran.code == 2
+    assert "SCR102" in ran.err
+    assert "Unloadable" not in ran.err

@@ -128,7 +128,7 @@ def plan_round(
         elif heir.member.state is State.NO_CAPACITY and wish.purchase is Purchase.SPOT:
             dismiss.append(heir.name)
             give_up.append(old.name)
-            wish = replace(wish, back=(wish.back or WayBack(now_s)).failed())
+            wish = replace(wish, back=_failed(wish.back or WayBack(now_s), now_s))
         else:
             under_way += 1
     heads = [members[-1] for members in by_slot.values()]
@@ -159,6 +159,11 @@ def _moving(groups: Iterable[list[Entry]]) -> list[tuple[Entry, Entry]]:
             if old.member.state in WORKING and old.successor in named
         ]
     return pairs
+
+
+def _failed(back: WayBack, now_s: float) -> WayBack:
+    """The schedule after a successor that found no capacity. All those of one try are one failure."""
+    return back.failed() if now_s >= back.due_s else back
 
 
 def _scheduled(wish: Wish, heads: Iterable[Entry], now_s: float) -> Wish:

@@ -67,6 +67,10 @@ class Slot:
         """The place after one more move; what is older than a day is forgotten."""
         return Slot(self.generation, (*(at_s for at_s in self.moves if at_s > now_s - DAY_S), now_s))
 
+    def called_off(self) -> Slot:
+        """The place without its last move, which came to nothing."""
+        return Slot(self.generation, self.moves[:-1])
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:

@@ -167,8 +167,10 @@ class Runner:
         return made
 
     def disown(self, name: str) -> None:
-        """The member's successor did not come to be: it may ask for another."""
-        self._write([replace(self.entries[name], successor="")], (), {})
+        """The member's successor did not come to be: it may ask for another, and its place has not moved."""
+        entry = self.entries[name]
+        place = (entry.fleet, entry.slot)
+        self._write([replace(entry, successor="")], (), {place: self.slots[place].called_off()})
 
     # ---- the round ----
 

@@ -5,7 +5,7 @@ from scrimp.aws.account import Account, AwsSettings, NotInstalled, text
 from scrimp.aws.document import iam_document
 from scrimp.aws.errors import Denied, Expired
 from scrimp.aws.lives import Lives, LivesBook, hazard_per_h, read_lives
-from scrimp.aws.notices import Board, Notice, NoticeBoard, NoticeKind, read_event
+from scrimp.aws.notices import LEAD_S, Board, Notice, NoticeBoard, NoticeKind, parsed, read_event
 from scrimp.aws.operations import Operation
 from scrimp.aws.prices import (
     CURRENCY,
@@ -24,6 +24,7 @@ KEY_TAG = "scrimp:key"  # the tag with the key of the intent that launched it
 __all__ = [
     "CURRENCY",
     "KEY_TAG",
+    "LEAD_S",
     "MEMBER_TAG",
     "Account",
     "AwsSettings",
@@ -44,6 +45,7 @@ __all__ = [
     "iam_document",
     "interruption_rates",
     "operations",
+    "parsed",
     "read_event",
     "read_lives",
     "shipped_prices",

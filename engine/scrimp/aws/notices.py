@@ -63,8 +63,10 @@ class Board:
         for old in self.notices:
             if old.instance == notice.instance and old.kind is notice.kind and _same(old, notice):
                 channels = tuple(dict.fromkeys((*old.channels, *notice.channels)))
-                earlier = min(old.action_at_s, notice.action_at_s)
-                merged = replace(old, channels=channels, action_at_s=earlier)
+                best = max if notice.kind is NoticeKind.GONE else min  # it may have come back in between
+                merged = replace(
+                    old, channels=channels, action_at_s=best(old.action_at_s, notice.action_at_s)
+                )
                 rest = tuple(merged if one is old else one for one in self.notices)
                 return replace(self, notices=rest), False
         return replace(self, notices=(*self.notices, notice)), True
@@ -98,11 +100,12 @@ class NoticeBoard:
             raise Unavailable(f"the notices cannot be read: {error}") from error
 
     def note(
-        self, notices: Iterable[Notice], now_s: float, *, malformed: Sequence[str] = (), heard: bool = True
+        self, notices: Iterable[Notice], now_s: float, *, malformed: int = 0, heard: bool = True
     ) -> list[Notice]:
         """Write them down, durably, before they are taken off the queue. Gives those that are new.
 
-        `heard`: it was the queue that answered, so its silence about others means something.
+        `heard`: it was the queue that answered, so its silence about others means something. `malformed`: so many
+        messages that came with them could not be read.
         """
         with self._changing():
             board = self.read()
@@ -110,10 +113,8 @@ class NoticeBoard:
             for one in notices:
                 board, is_new = board.noted(one)
                 new += [one] if is_new else []
-            if malformed:
-                self._keep_malformed(malformed)
             heard_at_s = now_s if heard else board.heard_at_s
-            board = replace(board, heard_at_s=heard_at_s, malformed=board.malformed + len(malformed))
+            board = replace(board, heard_at_s=heard_at_s, malformed=board.malformed + malformed)
             self._write(board.without_old(now_s), durable=bool(new or malformed))
             return new
 
@@ -146,12 +147,16 @@ class NoticeBoard:
         finally:
             os.close(lock)
 
-    def _keep_malformed(self, bodies: Sequence[str]) -> None:
+    def keep_malformed(self, bodies: Sequence[str]) -> None:
+        """Messages that could not be read, the last hundred of them, for people to look at. Raises `Unavailable`."""
         path = self._path.with_name("malformed.jsonl")
-        old = path.read_text("utf-8").splitlines() if path.exists() else []
-        lines = [*old, *(json.dumps(body) for body in bodies)][-MALFORMED_KEPT:]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", "utf-8")
+        with self._changing():
+            try:
+                old = path.read_text("utf-8").splitlines() if path.exists() else []
+                lines = [*old, *(json.dumps(body) for body in bodies)][-MALFORMED_KEPT:]
+                path.write_text("\n".join(lines) + "\n", "utf-8")
+            except (OSError, ValueError) as error:
+                raise Unavailable(f"cannot keep a message that could not be read: {error}") from error
 
     def _write(self, board: Board, *, durable: bool = False) -> None:
         part = self._path.with_suffix(f".{os.getpid()}.part")
@@ -178,8 +183,11 @@ ENDED = ("shutting-down", "terminated", "stopping", "stopped")
 
 
 def read_event(body: str, now_s: float, channel: str) -> Notice | None:
-    """What an event of EventBridge says of an instance; `None` where it is of no interest. Raises `ValueError`."""
-    event = json.loads(body)
+    """What an event of EventBridge says of an instance; `None` where it is of no interest. Raises `ValueError`.
+
+    No notice gives more than its two minutes from when it is heard, though AWS's clock be ahead of ours.
+    """
+    event = parsed(body)
     if not isinstance(event, dict) or not isinstance(event.get("detail"), dict):
         raise ValueError("it is no event of EventBridge")  # noqa: TRY004 - one type for a message that does not fit
     detail, kind = event["detail"], event.get("detail-type")
@@ -199,4 +207,13 @@ def read_event(body: str, now_s: float, channel: str) -> Notice | None:
         return Notice(instance, NoticeKind.REBALANCE, "rebalance", at_s, now_s, (channel,))
     action = str(detail.get("instance-action", "terminate"))
     lead_s = 0.0 if action == "hibernate" else LEAD_S
-    return Notice(instance, NoticeKind.INTERRUPTION, action, at_s + lead_s, now_s, (channel,))
+    taken_at_s = min(at_s, now_s) + lead_s
+    return Notice(instance, NoticeKind.INTERRUPTION, action, taken_at_s, now_s, (channel,))
+
+
+def parsed(body: str) -> Any:
+    """The JSON value of a message. Raises `ValueError`, also for one that is nested too deep for the parser."""
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error

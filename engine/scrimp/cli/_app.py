@@ -7,7 +7,9 @@ stdout and returns an `ExitCode`; whatever it cannot do it raises as `Wrong` or 
 import gc
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
@@ -119,4 +121,17 @@ def main() -> NoReturn:
     gc.set_threshold(GC_THRESHOLD)
     code = run(sys.argv[1:])
     gc.freeze()  # the process ends: nothing is worth being looked through once more
+    if threading.active_count() > 1:
+        _leave(code)
     sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once, with threads under way: a disk or a source that hangs, a history that is behind.
+
+    The interpreter's own end would tear them out of whatever they call, and out of C++ that aborts the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from scrimp.api import WorkQueue
-from scrimp.cli._app import ExitCode, Failed
+from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._screen import show
 from scrimp.config import Config, Section
-from scrimp.daemon import Alarm, Daemon, Ticked, Told, compose
+from scrimp.daemon import Alarm, Daemon, Ticked, Told, Unloadable, compose
 from scrimp.diagnostics import Diagnostic
 from scrimp.model.money import Money
 from scrimp.store import open_store, visit_store
@@ -116,6 +116,9 @@ def command(policies: Path, samples: int, seed: int) -> ExitCode:
                 _play(daemon, clock, world)
             finally:
                 daemon.close()
+        except Unloadable as error:
+            show(error.diagnostics)
+            raise Wrong(str(error)) from error
         finally:
             store.close()
         _prove(world.queue, samples)

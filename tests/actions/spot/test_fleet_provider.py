@@ -178,6 +178,8 @@ def test_without_capacity_a_move_is_called_off_and_the_fleet_works_on() -> None:
     assert wish.purchase is Purchase.SPOT
     assert wish.back is not None
     assert wish.back.due_s > town.clock.at_s
+    assert wish.back.tries == 1, "four members that found nothing are one try"
+    assert {place.moves for place in town.provider.manager.runner.slots.values()} == {()}, "nothing has moved"
 
 
 def test_what_was_wanted_survives_a_restart() -> None:

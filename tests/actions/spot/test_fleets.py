@@ -70,6 +70,19 @@ def test_a_move_without_capacity_is_called_off_and_tried_later() -> None:
     assert found.wish.back.due_s > NOW_S
 
 
+def test_what_one_try_does_not_find_is_one_failure() -> None:
+    """However many members looked, and whether they hear of it in one round or in several: else a day is lost at once."""
+    wish = at_once(Wish(3, Purchase.SPOT), NOW_S)
+    pairs = [(member(k, successor=f"f-{k}.2"), member(k, 2, State.NO_CAPACITY, "")) for k in range(3)]
+    first = round_of(wish, *pairs[0], *pairs[1], member(2))
+    assert first.give_up == ("f-0.1", "f-1.1")
+    second = round_of(first.wish, member(0), member(1), *pairs[2])
+    assert second.give_up == ("f-2.1",)
+    assert second.wish.back == first.wish.back
+    assert second.wish.back is not None
+    assert second.wish.back.tries == 1
+
+
 def test_who_fell_back_returns_on_schedule() -> None:
     """Never forgotten (a fleet that never came back is a known complaint), and not at once."""
     fallen = member(0)

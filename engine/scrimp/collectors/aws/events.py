@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
@@ -28,6 +29,7 @@ from scrimp.aws import (
     NoticeBoard,
     Operation,
     operations,
+    parsed,
     read_event,
     text,
 )
@@ -39,6 +41,14 @@ VISIBILITY_S = 30  # a message that was received and not noted comes again after
 LONGEST_PAUSE_S = 30.0
 TEST_SOURCE, TEST_TYPE = "scrimp", "scrimp self-test"  # `aws.` sources are AWS's own: PutEvents refuses them
 TEST_POLLS_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What one poll came to: how many messages there were, and what they said that was new."""
+
+    messages: int
+    new: tuple[Notice, ...]
 
 
 class AwsEventsCollector:
@@ -86,7 +96,7 @@ class AwsEventsCollector:
             if self._preview:
                 self._waiting(deadline_s * 0.9)
             else:
-                self._take(min(deadline_s * 0.9, POLL_DEADLINE_S), wait_s=0)
+                self._take_all(min(deadline_s * 0.9, POLL_DEADLINE_S))
         return Collected([notice_batch(self._board.read(), now_s)])
 
     def _listened(self, now_s: float) -> bool:
@@ -114,7 +124,7 @@ class AwsEventsCollector:
                 self._send_test()
             while not stop.is_set():
                 try:
-                    for notice in self._take(POLL_DEADLINE_S, wait_s=WAIT_S):
+                    for notice in self._take(POLL_DEADLINE_S, wait_s=WAIT_S).new:
                         wake(f"{notice.kind} of {notice.instance}")
                     pause_s = 1.0
                 except OutsideError:  # it shows in the age of what was heard last, and in `doctor`
@@ -207,11 +217,24 @@ class AwsEventsCollector:
         ]
         self.account.call(operations.DELETE, deadline_s=5.0, QueueUrl=self._queue, Entries=entries)
 
-    def _take(self, deadline_s: float, *, wait_s: int) -> list[Notice]:
-        """One poll: note what came, then take it off the queue. Gives what is new."""
+    def _take_all(self, deadline_s: float) -> None:
+        """Polls until nothing more comes, or for half of the deadline: the last of them may take the rest.
+
+        They wait a second for messages: an answer at once would come from some of the servers of the queue only.
+        """
+        half_s = time.monotonic() + deadline_s / 2
+        while self._take(deadline_s / 2, wait_s=1).messages and time.monotonic() < half_s:
+            pass
+
+    def _take(self, deadline_s: float, *, wait_s: int) -> _Taken:
+        """One poll: note what came, then take it off the queue.
+
+        What cannot be read, nor kept, stays there, and comes again: it must not hold up the rest.
+        """
         messages = self._received(wait_s, deadline_s)
         now_s = self._now()
-        notices, malformed = [], []
+        notices: list[Notice] = []
+        malformed: list[Mapping[str, str]] = []
         for message in messages:
             try:
                 mark = _mark(message["Body"])
@@ -221,11 +244,16 @@ class AwsEventsCollector:
                 notice = read_event(message["Body"], now_s, self.name)
                 notices += [notice] if notice else []
             except ValueError:
-                malformed.append(message["Body"])
-        new = self._board.note(notices, now_s, malformed=malformed)
-        if messages:
-            self._delete(messages)
-        return new
+                malformed.append(message)
+        new = self._board.note(notices, now_s, malformed=len(malformed))
+        read = [one for one in messages if one not in malformed]
+        with suppress(OutsideError):  # what stays on the queue comes again, and is then nothing new
+            if read:
+                self._delete(read)
+            if malformed:
+                self._board.keep_malformed([one["Body"] for one in malformed])
+                self._delete(malformed)
+        return _Taken(len(messages), tuple(new))
 
 
 def _is_test(body: str, mark: str) -> bool:
@@ -236,7 +264,7 @@ def _is_test(body: str, mark: str) -> bool:
 
 def _mark(body: str) -> str:
     """The mark of a test event; empty where it is none. Raises `ValueError`."""
-    event = json.loads(body)
+    event = parsed(body)
     if (
         isinstance(event, dict)
         and event.get("source") == TEST_SOURCE
