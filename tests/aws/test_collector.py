@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.aws.server import REGION, AwsServer
-from tests.aws.setup import auto_scaling_group, run, section, services
+from moto.ec2.models import ec2_backends
+from tests.aws.server import ACCOUNT, REGION, AwsServer
+from tests.aws.setup import auto_scaling_group, run, section, services, template
 
 from scrimp.api import Collected, KindBatch, Refused, Unavailable
 from scrimp.aws import Notice, NoticeBoard, NoticeKind
@@ -101,9 +102,53 @@ def test_groups_of_every_kind(aws: AwsServer, tmp_path: Path, clock: ManualClock
     assert (found["empty"]["size"], found["empty"]["max_size"]) == (0, 4)
 
 
-def test_a_fleet_that_keeps_its_size_is_a_group(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
-    from tests.aws.setup import template  # noqa: PLC0415 - one test's need
+def test_a_template_that_is_gone_leaves_the_type_of_its_group_unknown_and_nothing_else(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    """AWS lets it be deleted under a group; what was asked is asked again after a while only."""
+    auto_scaling_group(aws, "plain", 2)
+    auto_scaling_group(aws, "bare", 0)
+    aws.client("ec2").delete_launch_template(LaunchTemplateName="bare-template")
+    one = collector(aws, tmp_path, clock)
+    for _ in range(2):
+        found = look(one, clock)
+        groups = rows(found, "node_group")
+        assert found.failed == {}
+        assert (groups["plain"]["size"], groups["plain"]["instance_type"]) == (2, "m5.large")
+        assert (groups["bare"]["size"], groups["bare"]["instance_type"]) == (0, None)
+        clock.advance(120)
+    assert aws.world.calls.count("ec2:DescribeLaunchTemplateVersions") == 2
+    clock.advance(600)
+    look(one, clock)
+    assert aws.world.calls.count("ec2:DescribeLaunchTemplateVersions") == 4
 
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_an_instance_of_no_group_is_known_to_be_of_none(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock, readable: bool
+) -> None:
+    """Else `count(node where node.group == …)` is unknown as soon as a neighbour's machine is noticed.
+
+    One that a fleet launched is of that fleet, which is known where fleets could be read.
+    """
+    (alone,) = run(aws, 1)
+    (launched,) = run(aws, 1)
+    fleet = aws.client("ec2").create_fleet(
+        Type="maintain",
+        LaunchTemplateConfigs=[
+            {"LaunchTemplateSpecification": {"LaunchTemplateId": template(aws), "Version": "1"}}
+        ],
+        TargetCapacitySpecification={"TotalTargetCapacity": 0, "DefaultTargetCapacityType": "spot"},
+        TagSpecifications=[{"ResourceType": "fleet", "Tags": [{"Key": "Name", "Value": "night"}]}],
+    )["FleetId"]
+    ec2_backends[ACCOUNT][REGION].tags[launched]["aws:ec2:fleet-id"] = fleet
+    aws.world.throttled["ec2:DescribeFleets"] = 0 if readable else 100
+    found = rows(look(collector(aws, tmp_path, clock), clock), "node")
+    assert found[alone]["group"] == ""
+    assert found[launched]["group"] == ("night" if readable else None)
+
+
+def test_a_fleet_that_keeps_its_size_is_a_group(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
     config = {"LaunchTemplateSpecification": {"LaunchTemplateId": template(aws), "Version": "1"}}
     aws.client("ec2").create_fleet(
         Type="maintain",

@@ -457,6 +457,27 @@ def test_what_aws_refuses_is_told_once_and_the_fleet_goes_on(aws: AwsServer, roo
     assert "ec2:CreateFleet" in told[0]
 
 
+def test_a_quota_that_is_used_up_is_told_and_on_demand_is_bought(aws: AwsServer, room: Room) -> None:
+    """No cool-down helps there: of many GPU types a new account may have no spot at all."""
+    aws.world.refusals = {A: "MaxSpotInstanceCountExceeded", B: "MaxSpotInstanceCountExceeded"}
+    room.provider = room.build(purchase_option="spot")
+    room.apply(sized(0, 1), "grow")
+    told, clock = [], ManualClock(time.time())
+
+    def bought() -> bool:
+        clock.advance(0.5)
+        try:
+            room.provider.carry_on(clock.now())
+        except Refused as error:
+            told.append(str(error))
+        if aws.world.tokens and "on-demand" in str([form for form, _ in aws.world.tokens.values()][-1]):
+            aws.world.refusals = {}
+        return room.options() == ["on_demand"]
+
+    wait_for(bought, "it is bought on demand", SETTLE_S)
+    assert told == ["MaxSpotInstanceCountExceeded: no"]
+
+
 def test_pools_that_hold_their_share_are_not_among_those_that_aws_chooses_from(
     aws: AwsServer, room: Room
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,6 +124,30 @@ def test_a_service_that_refuses_is_unavailable(status: int, metadata: Metadata) 
         imds(metadata).look()
 
 
+def test_what_is_no_http_ends_no_watch() -> None:
+    """Something else answers at the address, or breaks off: the watch goes on, and hears what comes later."""
+    answers = [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf"]
+    asked = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for said in (*answers, answers[0]):
+                link, _ = server.accept()
+                with link:
+                    link.recv(65536)
+                    link.sendall(said)
+            asked.set()
+
+        threading.Thread(target=answer, daemon=True).start()
+        one = Imds(f"http://127.0.0.1:{server.getsockname()[1]}")
+        for _ in answers:
+            with pytest.raises(Unavailable, match="cannot be reached"):
+                one.look()
+        with ImdsWatch(one, 0.01) as watch:
+            assert asked.wait(10)
+            assert watch.latest() is None
+
+
 def test_a_machine_without_the_service_has_no_notice() -> None:
     with pytest.raises(Unavailable, match="cannot be reached"):
         Imds("http://127.0.0.1:9").look()
@@ -184,3 +209,11 @@ def test_the_node_s_row_says_when_it_is_taken(tmp_path: Path) -> None:
     assert fields["interruption_notice"] == [True]
     assert fields["time_to_interruption"] == [pytest.approx(100)]
     assert not any("interruption_notice" in one.fields for one in host.collect(AT_S, deadline_s=5).batches)
+
+
+@pytest.mark.parametrize("every", ["often", "0", "-1", "nan", "inf"])
+def test_a_pace_that_cannot_be_is_named(every: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRIMP_IMDS", "1")
+    monkeypatch.setenv("SCRIMP_IMDS_EVERY_S", every)
+    with pytest.raises(ValueError, match="SCRIMP_IMDS_EVERY_S is a number of seconds above 0"):
+        Worker.join(group="audio", job="audio-0", root=tmp_path)

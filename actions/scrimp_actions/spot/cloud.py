@@ -83,12 +83,16 @@ class LaunchRequest:
 
 @dataclass(frozen=True, slots=True)
 class LaunchError:
-    """Why a pool gave nothing, in the cloud's own `code`. `capacity`: it had none, so it is left alone for a while."""
+    """Why a pool gave nothing, in the cloud's own `code`. `capacity`: it had none, so it is left alone for a while.
+
+    `limit`: the account may have no more of it, which only people can change.
+    """
 
     pool: str
     code: str
     message: str = ""
     capacity: bool = True
+    limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

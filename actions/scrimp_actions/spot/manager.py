@@ -173,7 +173,7 @@ class Manager:
         return {FLEET_TAG: self.means.scope, ENGINE_TAG: self._engine}
 
     def trouble(self) -> str:
-        """Why something was refused that is no question of capacity, such as a template that is not there; told once."""
+        """Why something was refused that does not pass by itself, such as for a quota or a missing template; told once."""
         with self._turn:
             if self._trouble == self._told:
                 return ""
@@ -314,6 +314,8 @@ class Manager:
             for error in launched.errors:
                 if error.capacity:
                     self.pools.strike(error.pool, now_s)
+                if error.limit and not launched.instances:
+                    self._trouble = f"{error.code}: {error.message}"
 
 
 def _taken(entry: Entry) -> bool:

@@ -21,7 +21,10 @@ THROTTLED = frozenset(
     )
 )
 OUT_OF_ORDER = frozenset(
-    ("InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "RequestTimeout")
+    (
+        *("InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable", "RequestTimeout"),
+        *("ScalingActivityInProgress", "ScalingActivityInProgressFault"),  # of a group that is being changed
+    )
 )
 EXPIRED = frozenset(("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"))
 DENIED = frozenset(

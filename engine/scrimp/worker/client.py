@@ -12,6 +12,7 @@ A worker belongs to one thread. SIGTERM asks it to drain: finish the batch, save
 
 import hashlib
 import json
+import math
 import os
 import signal
 import threading
@@ -93,7 +94,7 @@ class Worker:
         `notices` gives what the cloud said last of the machine; without it, and with `SCRIMP_IMDS` set (`1`, or the
         address), the instance metadata are looked at every 4 s, or every `SCRIMP_IMDS_EVERY_S`. A worker whose machine
         is taken drains by itself. `state` gives what a checkpoint saves (JSON); with it the worker saves whenever it is asked to, paused too, and
-        on leaving. `memory_limit` is in bytes, `device` what batches run on, such as "cpu", `precision` how, such as "fp16". Raises `ValueError` for names that cannot be, and `Unavailable` if the
+        on leaving. `memory_limit` is in bytes, `device` what batches run on, such as "cpu", `precision` how, such as "fp16". Raises `ValueError` for names and settings that cannot be, and `Unavailable` if the
         folder cannot be written: a job that could not be controlled should not start as if it could.
         """
         named = os.environ.get(JOB, "")
@@ -116,8 +117,7 @@ class Worker:
         elif os.environ.get(IMDS):
             asked = os.environ[IMDS]
             imds = Imds(asked if asked.startswith("http") else IMDS_URL, now)
-            every_s = float(os.environ.get(IMDS_EVERY_S, EVERY_S))
-            worker._watch = ImdsWatch(imds, every_s, worker._pass_on)
+            worker._watch = ImdsWatch(imds, _every_s(), worker._pass_on)
             worker.notices = worker._watch.latest
         if channel is not None:
             worker._control = channel.found(named)
@@ -327,3 +327,15 @@ class Worker:
                 RunState.PAUSED if self._control.run_state is RunState.PAUSED else RunState.RUNNING,
                 at_once=True,
             )
+
+
+def _every_s() -> float:
+    """How often the metadata are looked at, in seconds. Raises `ValueError`."""
+    said = os.environ.get(IMDS_EVERY_S) or str(EVERY_S)
+    try:
+        every_s = float(said)
+    except ValueError:
+        every_s = 0.0
+    if not 0.0 < every_s < math.inf:
+        raise ValueError(f"{IMDS_EVERY_S} is a number of seconds above 0, not `{said}`")
+    return every_s

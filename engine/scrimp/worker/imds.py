@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from http.client import HTTPException
 from types import TracebackType
 from typing import Any, Self
 
@@ -86,7 +87,11 @@ class Imds:
             if method == "GET":
                 raise
             raise Unavailable("the metadata service gives no token") from None
-        except (OSError, ValueError) as error:  # no route, no answer in time, or one that is not HTTP
+        except (
+            OSError,
+            ValueError,
+            HTTPException,
+        ) as error:  # no route, no answer in time, half of one, or no HTTP
             raise Unavailable(f"the metadata service cannot be reached: {error}") from error
 
 

@@ -27,17 +27,16 @@ from scrimp_actions.spot.cloud import (
 )
 
 TOKEN_LENGTH = 64
+MOST_POOLS = 300  # of one fleet (Quotas for EC2 Fleet): those that are worth most are asked
+# The account may have no more of it; of many types of GPUs it may have none until its quota is raised.
+LIMITS = frozenset(
+    ("MaxSpotInstanceCountExceeded", "MaxFleetCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded")
+)
 # The pool has none to give, or none at this price, or the account may have no more of it: try another, later this one.
-CAPACITY = frozenset(
+CAPACITY = LIMITS | frozenset(
     (
         *("InsufficientInstanceCapacity", "UnfulfillableCapacity", "InsufficientHostCapacity"),
         *("InsufficientCapacity", "InsufficientFreeAddressesInSubnet", "SpotMaxPriceTooLow"),
-        *(
-            "MaxSpotInstanceCountExceeded",
-            "MaxFleetCountExceeded",
-            "VcpuLimitExceeded",
-            "InstanceLimitExceeded",
-        ),
         *("ReservationCapacityExceeded", "Unsupported"),  # the latter: the type is not offered in this zone
     )
 )
@@ -133,7 +132,7 @@ class AwsCloud:
         """The parameters: the same for the same request, so that a second try is the first one again."""
         spot = request.purchase is Purchase.SPOT
         overrides = []
-        for pool in request.pools:
+        for pool in request.pools[:MOST_POOLS]:
             kind, zone = split_pool(pool)
             override: dict[str, Any] = {"InstanceType": kind}
             if zone:
@@ -191,7 +190,7 @@ class AwsCloud:
         override = one.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
         code = one.get("ErrorCode", "")
         pool = pool_name(override.get("InstanceType", ""), self._zone(one))
-        return LaunchError(pool, code, one.get("ErrorMessage", ""), code in CAPACITY)
+        return LaunchError(pool, code, one.get("ErrorMessage", ""), code in CAPACITY, code in LIMITS)
 
 
 def client_token(key: str) -> str:

@@ -5,9 +5,11 @@ Everything is asked for at once and fails apart: what was not answered is unknow
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from scrimp.api import (
@@ -53,6 +55,7 @@ from scrimp.collectors.aws.measures import Cost, Metric, metric_batches, spent
 from scrimp.collectors.aws.notices import NOTICE_FIELDS, notice_batch
 
 HOUR_S, DAY_S = 3600.0, 86400.0
+TEMPLATE_S = 600.0  # how long the type of a template is believed: which version is the default may change
 RETRY_S = 600.0  # a rationed question that failed is not asked again before
 SHARE = 0.45  # of the deadline, for what is asked first; what rests on it has the rest
 PARALLEL = 8
@@ -131,6 +134,7 @@ class AwsCollector:
         self._on_demand = OnDemandPrices(self.account, self._ask_prices)
         self._scores: Kept[dict[str, int]] = Kept(HOUR_S, RETRY_S)
         self._zone_ids: Kept[dict[str, str]] = Kept(DAY_S, 0.0)
+        self._templates: dict[tuple[str, str], Kept[str]] = {}
         self._spent = {cost: Kept[float](DAY_S / 4, HOUR_S) for cost in self._costs}
         self._board = NoticeBoard(services.state_dir)
         self._seen: _Seen | None = None
@@ -208,7 +212,7 @@ class AwsCollector:
             instances_at = start(
                 lambda left_s: self._all(operations.DESCRIBE_INSTANCES, left_s, MaxResults=1000)
             )
-            groups_at = start(self._ask_groups)
+            groups_at = start(partial(self._ask_groups, now_s))
             fleets_at = start(lambda left_s: self._all(operations.DESCRIBE_FLEETS, left_s))
             scores_at = start(lambda left_s: self._ask_scores(now_s, left_s))
             costs_at = [start(partial(self._ask_spent, cost, now_s)) for cost in self._costs]
@@ -218,7 +222,7 @@ class AwsCollector:
             groups = look.of("groups", groups_at, [])
             scores = look.of("scores", scores_at, {})
             costs = [look.of(f"cost {at}", one, None) for at, one in enumerate(costs_at)]
-        members = nodes(found, zone_ids, fleet_names)
+        members = nodes(found, zone_ids, None if "fleets" in look.errors else fleet_names)
         every = [*groups, *fleets, *own_groups(members, self._groups, [*groups, *fleets])]
         types = {*(one.instance_type for one in members), *(kind for one in every for kind in one.types)}
         market = self._market(look, types, scores, zone_ids)
@@ -241,19 +245,28 @@ class AwsCollector:
         found = self.account.pages(operations.DESCRIBE_ZONES, deadline_s=deadline_s)
         return {one["ZoneName"]: one["ZoneId"] for one in found}
 
-    def _ask_groups(self, deadline_s: float) -> list[Group]:
-        """Auto Scaling groups, and the types of the templates that they launch from where no override names any."""
-        described = self._all(operations.DESCRIBE_GROUPS, deadline_s / 2, MaxRecords=100)
+    def _ask_groups(self, now_s: float, deadline_s: float) -> list[Group]:
+        """Auto Scaling groups, and the types of the templates that they launch from where no override names any.
+
+        A template that is gone, or that there is no time for, leaves the type of its groups unknown, and nothing else.
+        """
+        until_s = monotonic() + deadline_s
+        described = self._all(operations.DESCRIBE_GROUPS, deadline_s, MaxRecords=100)
         types: dict[tuple[str, str], str] = {}
-        for name, version in templates_of(described):
-            key = "LaunchTemplateId" if name.startswith("lt-") else "LaunchTemplateName"
-            found = self._all(
-                operations.DESCRIBE_TEMPLATE_VERSIONS, deadline_s / 2, Versions=[version], **{key: name}
-            )
-            data = found[0]["LaunchTemplateData"] if found else {}
-            if "InstanceType" in data:
-                types[name, version] = data["InstanceType"]
-        return auto_scaling_groups(described, types)
+        for key in sorted(templates_of(described)):
+            ask = partial(self._ask_template, *key, until_s - monotonic())
+            kept = self._templates.setdefault(key, Kept(TEMPLATE_S, TEMPLATE_S))
+            with suppress(OutsideError):
+                types[key] = kept.get(now_s, ask)
+        return auto_scaling_groups(described, {key: one for key, one in types.items() if one})
+
+    def _ask_template(self, name: str, version: str, deadline_s: float) -> str:
+        """The instance type of a template's version; empty where it names none."""
+        key = "LaunchTemplateId" if name.startswith("lt-") else "LaunchTemplateName"
+        found = self._all(
+            operations.DESCRIBE_TEMPLATE_VERSIONS, deadline_s, Versions=[version], **{key: name}
+        )
+        return str(found[0]["LaunchTemplateData"].get("InstanceType", "")) if found else ""
 
     def _ask_scores(self, now_s: float, deadline_s: float) -> dict[str, int]:
         if not self._score_target:

@@ -40,7 +40,10 @@ OfferOf = Callable[[Sequence[str], Sequence[str]], Mapping[str, Value]]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One instance. `zone_id` is the same for all accounts, where zone names differ between them."""
+    """One instance. `zone_id` is the same for all accounts, where zone names differ between them.
+
+    The `group` of one that belongs to none is empty; it is None where that is not known.
+    """
 
     id: str
     group: str | None
@@ -83,9 +86,9 @@ class Group:
 
 
 def nodes(
-    reservations: Sequence[dict[str, Any]], zone_ids: Mapping[str, str], fleets: Mapping[str, str]
+    reservations: Sequence[dict[str, Any]], zone_ids: Mapping[str, str], fleets: Mapping[str, str] | None
 ) -> list[Node]:
-    """The instances that are not gone; `fleets` names the fleets by their ids."""
+    """The instances that are not gone; `fleets` names the fleets by their ids, and is None where they could not be read."""
     found = []
     for reservation in reservations:
         for one in reservation["Instances"]:
@@ -93,13 +96,12 @@ def nodes(
             if state is None:
                 continue
             tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
-            fleet = fleets.get(tags.get(FLEET_TAG, ""))
             place = one.get("Placement", {})
             zone = place.get("AvailabilityZone", "")
             found.append(
                 Node(
                     one["InstanceId"],
-                    tags.get(ASG_TAG) or own_group(tags) or fleet,
+                    tags.get(ASG_TAG) or own_group(tags) or _fleet(tags, fleets),
                     one["InstanceType"],
                     zone,
                     place.get("AvailabilityZoneId") or zone_ids.get(zone, ""),
@@ -110,6 +112,13 @@ def nodes(
                 )
             )
     return found
+
+
+def _fleet(tags: Mapping[str, str], fleets: Mapping[str, str] | None) -> str | None:
+    """The fleet that an instance belongs to. Those of instant fleets, such as Karpenter launches, belong to none."""
+    if FLEET_TAG not in tags:
+        return ""
+    return None if fleets is None else fleets.get(tags[FLEET_TAG], "")
 
 
 def auto_scaling_groups(
