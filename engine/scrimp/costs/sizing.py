@@ -3,8 +3,8 @@
 A peak per block of ten minutes is nearly independent of the next one, so that the smallest order statistic x_(k) with
 P(Bin(n, p) < k) >= c bounds the p quantile of the peaks with confidence c, whatever their distribution (Wilks 1941). With
 fewer than ln(1 - c) / ln p peaks no order statistic does: the answer is then "not enough data, at least x", with the
-confidence 1 - p^n that there is. What is missing is lent by the peaks of like work (`Peers`): x is the own maximum with that
-weight, and with the rest what held for a share of the peers for as long as x is to hold.
+confidence 1 - p^n that there is. x is the highest peak so far or, if that is more, what the peers, like work, are bound to
+reach while the size is to hold (`Peers`).
 """
 
 import math
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scrimp.model.usage import Floats
+from scrimp.model.usage import Floats, Integers
 
 MIB: int = 1 << 20
 
@@ -23,22 +23,21 @@ class SizeRules:
     """What a size promises: to hold for the share `quantile` of block peaks with `confidence`, plus a `margin`.
 
     Fewer than `cycle_s` of history show no whole cycle of demand, which is never enough. Until there is enough, `hold` is
-    the share of the peers that their part is to hold for, `margin_lent` the margin instead, and `alike` how near,
-    relatively, a peer's peak counts as alike; whatever peers say, a size is not below the share `regular` of the own peaks.
+    the chance that peers give a size to last as long as it is to hold, `alike` how near, relatively, the level of a peer is
+    to count as alike, and `run` the blocks in a row whose highest peak is nearly independent of the next such run's.
     `step` is the smallest amount that can be bought, in the unit of the peaks; 0 if any amount can.
 
-    `quantile` and `confidence` are the promise. `hold`, `alike` and `margin_lent` were chosen on GenTD26's containers, to be just
-    under 1.7 times their use; what such a choice is worth on containers that it has not seen, `benchmarks/analytics_choice.py`
-    shows.
+    `quantile` and `confidence` are the promise. `hold` and `alike` were chosen on GenTD26's containers, for sizes of 1.66
+    times their use: more containers stay below their size than `hold` says, for no size is below a peak that was seen. What
+    such a choice is worth on containers that it has not seen, `benchmarks/analytics_choice.py` shows.
     """
 
     quantile: float = 0.99
     confidence: float = 0.95
     margin: float = 0.05
-    hold: float = 0.84
-    margin_lent: float = 0.021
-    alike: float = 0.05
-    regular: float = 0.95
+    hold: float = 0.65
+    alike: float = 0.1
+    run: int = 6
     block_s: float = 600.0
     cycle_s: float = 7 * 86_400.0
     step: float = 0.0
@@ -73,46 +72,49 @@ def block_peaks(times_s: Floats, values: Floats, block_s: float) -> Floats:
 
 @dataclass(slots=True)
 class Peers:
-    """The block peaks of like work, each oldest first: replicas, jobs of the same operation; a job may be among its own."""
+    """The block peaks of like work, each oldest first: replicas, jobs of the same operation; a job may be among its own.
+
+    One history of half a day says next to nothing on the peak of its next half, those of all that are alike say much: so
+    extremes are pooled over alike sites in hydrology, each weighted by its nearness to the one asked for (Burn 1990, region
+    of influence; Hosking and Wallis 1997, ch. 6).
+    """
 
     peaks: Sequence[Floats]
-    _followed: dict[tuple[int, int], tuple[Floats, Floats]] = field(default_factory=dict)
-    _reached: dict[int, Floats] = field(default_factory=dict)
+    _levels: Floats = field(init=False)
+    _runs: dict[int, tuple[Floats, Integers]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Without peers of which nothing is known."""
+        self.peaks = [one for one in self.peaks if len(one)]
+        self._levels = np.array([_level(one) for one in self.peaks])
 
     def bound(self, peaks: Floats, ahead: int, rules: SizeRules) -> float:
-        """What the share `hold` of the peers stayed within over `ahead` blocks.
+        """What work with a level like that of `peaks` stays within over `ahead` blocks, with the chance `hold`.
 
-        Where peers were seen long enough for it, only what followed on as many blocks with a peak like `peaks` had
-        counts (analogues, weighted by a Gaussian of the relative distance); else any run of `ahead` blocks does, or of
-        as many as the longest peer has.
+        There must be a peer. The highest of r independent runs of blocks is within x with the chance F(x)^r, where F is the distribution of one
+        run's (Coles 2001, ch. 3), so that peers need not have been seen for as long as a size is to hold. F is that of the
+        peers' runs, weighted by a Gaussian of the relative distance of their levels. All peers together, alike or not,
+        count as much as one run: with few alike, a size allows for what work can turn into.
         """
-        before, after = self._after(len(peaks), ahead)
-        if len(after):
-            far = np.log(np.maximum(before, 1e-9) / max(float(peaks.max()), 1e-9)) / rules.alike
-            return _quantile(after, np.exp(-0.5 * far**2) + 1e-6, rules.hold)
-        return float(np.quantile(self._runs(ahead), rules.hold))
+        run = max(1, min(rules.run, ahead, max(len(one) for one in self.peaks)))
+        reached, peer = self._highest_of(run)
+        far = np.log(self._levels / _level(peaks)) / rules.alike
+        weights = np.exp(-0.5 * far**2)[peer] + rules.run / len(peer)
+        return _quantile(reached, weights, rules.hold ** (run / ahead))
 
-    def _after(self, count: int, ahead: int) -> tuple[Floats, Floats]:
-        """The peak of each run of `count` blocks, and that of the `ahead` blocks after it."""
-        if (count, ahead) not in self._followed:
-            long = [one for one in self.peaks if len(one) >= count + ahead]
-            pairs = [(_highest(one[:-ahead], count), _highest(one[count:], ahead)) for one in long]
-            before, after = (
-                (np.concatenate([np.zeros(0), *side]) for side in zip(*pairs, strict=True))
-                if pairs
-                else (np.zeros(0), np.zeros(0))
-            )
-            self._followed[count, ahead] = before, after
-        return self._followed[count, ahead]
-
-    def _runs(self, ahead: int) -> Floats:
-        """The peak of each run of `ahead` blocks."""
-        if ahead not in self._reached:
-            most = min(ahead, max(len(one) for one in self.peaks))
-            self._reached[ahead] = np.concatenate(
-                [_highest(one, most) for one in self.peaks if len(one) >= most]
-            )
-        return self._reached[ahead]
+    def _highest_of(self, run: int) -> tuple[Floats, Integers]:
+        """The highest of every `run` peaks in a row, ascending, and the number of the peer that each is of."""
+        if run not in self._runs:
+            found = [
+                (np.lib.stride_tricks.sliding_window_view(one, run).max(axis=1), number)
+                for number, one in enumerate(self.peaks)
+                if len(one) >= run
+            ]
+            reached = np.concatenate([some for some, _ in found])
+            peer = np.concatenate([np.full(len(some), number) for some, number in found])
+            order = np.argsort(reached)
+            self._runs[run] = reached[order], peer[order]
+        return self._runs[run]
 
 
 def size_for(
@@ -125,7 +127,8 @@ def size_for(
 ) -> Size | None:
     """The size for what had these block peaks over `span_s`; `None` where there is no peak at all.
 
-    Without enough data, `peers` lend what is missing, for `ahead_s` to come: for as long again as there was, if not said.
+    Without enough data it is one for `ahead_s` to come: for as long again as there was, if not said. A single peer may be
+    that very work, and lends nothing.
     """
     count, needed = len(peaks), rules.peaks_needed()
     if not count:
@@ -133,10 +136,9 @@ def size_for(
     rank = _rank(count, rules.quantile, rules.confidence)
     confidence = rules.confidence if rank is not None else 1 - rules.quantile**count
     value = float(np.sort(peaks)[-1 if rank is None else rank - 1])
-    if rank is None and peers is not None:
+    if rank is None and peers is not None and len(peers.peaks) > 1:
         ahead = count if ahead_s is None else max(1, math.ceil(ahead_s / rules.block_s))
-        lent = confidence * value + (1 - confidence) * peers.bound(peaks, ahead, rules)
-        value = max(lent, float(np.quantile(peaks, rules.regular))) * (1 + rules.margin_lent)
+        value = max(value, peers.bound(peaks, ahead, rules))
     else:
         value *= 1 + rules.margin
     if rules.step > 0:
@@ -161,14 +163,12 @@ def _rank(count: int, quantile: float, confidence: float) -> int | None:
     return rank if rank <= count else None
 
 
-def _highest(peaks: Floats, count: int) -> Floats:
-    """The highest of each `count` blocks in a row; `count` is at most their number."""
-    found: Floats = np.lib.stride_tricks.sliding_window_view(peaks, count).max(axis=1)
-    return found
+def _level(peaks: Floats) -> float:
+    """What is usual: the median, above 0 so that levels can be compared by their ratio."""
+    return max(float(np.median(peaks)), 1e-9)
 
 
 def _quantile(values: Floats, weights: Floats, share: float) -> float:
-    """The smallest value that at least this share of the weight does not pass."""
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(reached, share * reached[-1])])
+    """The smallest of ascending values that at least this share of the weight does not pass."""
+    reached = np.cumsum(weights)
+    return float(values[min(int(np.searchsorted(reached, share * reached[-1])), len(values) - 1)])
