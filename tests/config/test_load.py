@@ -87,6 +87,59 @@ def test_secrets_do_not_show_themselves() -> None:
             ("SCR403", "`collectors.sizes.full` must be at most 1", 2, 31),
         ),
         (
+            "providers:\n  aws: {auto_scaling_group: [web]}\n",
+            ("SCR402", "there is no key `auto_scaling_group` here", 2, 9),
+        ),
+        (
+            "providers:\n  prod: {type: aws, auto_scaling_groups: web}\n",
+            ("SCR403", "`providers.prod.auto_scaling_groups` must be a list", 2, 42),
+        ),
+        (
+            "providers:\n  aws: {groups: {a: {pools: []}}}\n",
+            ("SCR403", "`providers.aws.groups.a.pools` must not be empty", 2, 29),
+        ),
+        (
+            "providers:\n  aws: {groups: {a: {pools: [':a']}}}\n",
+            (
+                "SCR403",
+                "`providers.aws.groups.a.pools.0` must be a pool, such as `g5.xlarge:us-east-1a`",
+                2,
+                30,
+            ),
+        ),
+        (
+            "providers:\n  aws: {pass_role: worker}\n",
+            (
+                "SCR403",
+                (
+                    "`providers.aws.pass_role` must be the ARN of a role, such as "
+                    "`arn:aws:iam::111122223333:role/worker`"
+                ),
+                2,
+                20,
+            ),
+        ),
+        (
+            "providers:\n  trace: {faults: {missing: 7}}\n",
+            ("SCR403", "`providers.trace.faults.missing` must be at most 1", 2, 29),
+        ),
+        (
+            "collectors:\n  aws: {spot: {instance_type: [a]}}\n",
+            ("SCR402", "there is no key `instance_type` here", 2, 16),
+        ),
+        (
+            "collectors:\n  notices: {type: aws_events, queue_url: notices}\n",
+            (
+                "SCR403",
+                (
+                    "`collectors.notices.queue_url` must be the address of a queue, such as "
+                    "`https://sqs.us-east-1.amazonaws.com/111122223333/notices`"
+                ),
+                2,
+                42,
+            ),
+        ),
+        (
             "policies: ${env:NOT_SET}\n",
             ("SCR404", "the environment variable `NOT_SET` is not set", 1, 11),
         ),
@@ -99,8 +152,17 @@ def test_each_mistake_has_its_place(text: str, finding: tuple[str, str | None, i
     assert (code, finding[1] or message, line, column) == (finding[0], finding[1] or message, *finding[2:])
 
 
-def test_a_collector_named_tuning_may_be_another() -> None:
-    assert parse("collectors:\n  tuning: {type: mine, look: 5}\n")[1] == []
+@pytest.mark.parametrize("name", ["tuning", "aws", "trace"])
+def test_a_section_named_so_may_be_another(name: str) -> None:
+    assert parse(f"collectors:\n  {name}: {{type: mine, look: 5}}\n")[1] == []
+    assert parse(f"providers:\n  {name}: {{type: mine, look: 5}}\n")[1] == []
+
+
+def test_what_the_environment_gives_is_not_judged_before_it_is_there() -> None:
+    text = "providers:\n  aws: {region: a, pass_role: '${env:TOKEN}'}\n"
+    assert (
+        parse(text + "collectors:\n  aws_events: {region: a, queue_url: 'https://${env:TOKEN}'}\n")[1] == []
+    )
 
 
 def test_all_mistakes_at_once_in_order() -> None:

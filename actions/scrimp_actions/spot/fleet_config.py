@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,10 +38,13 @@ def fleet_from(name: str, raw: Mapping[str, Any]) -> FleetSpec:
     given: dict[str, Any] = {key: float(raw[key]) for key in floats if key in raw}
     counts = ("min_size", "max_size", "least_pools", "at_once", "moves_per_day")
     given |= {key: int(raw[key]) for key in counts if key in raw}
+    size, least, most = int(raw["size"]), given.get("min_size", 0), given.get("max_size", math.inf)
+    if not least <= size <= most:
+        raise ValueError(f"`{name}` is to have {size} members, which is not from `min_size` to `max_size`")
     return FleetSpec(
         name,
         tuple(str(pool) for pool in raw["pools"]),
-        int(raw["size"]),
+        size,
         machine_from(raw),
         Purchase(raw.get("purchase_option", Purchase.ON_DEMAND.value)),
         str(raw.get("template", "")),

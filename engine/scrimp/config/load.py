@@ -22,9 +22,13 @@ PATTERNS = {  # what a value must be, by a part of the schema's pattern for it
     "%": "must be a share such as `80%`",
     "label": "must name dimensions such as `team` or `operation`, or labels such as `label.project`",
     "i?": "must be a size such as `20GiB`",
+    "https?": "must be the address of a queue, such as `https://sqs.us-east-1.amazonaws.com/111122223333/notices`",
+    "iam": "must be the ARN of a role, such as `arn:aws:iam::111122223333:role/worker`",
+    "[^:]+": "must be a pool, such as `g5.xlarge:us-east-1a`",
     "^@": "must be a group, such as `@oncall`",
     "": "must be three capital letters, such as `USD`",
 }
+PLAIN = {"oneOf": "must be a text or a list of texts", "minItems": "must not be empty"}
 LABEL = "label."
 RESERVED = ("type", "deadline", "interval")
 
@@ -135,6 +139,7 @@ def _said(error: Any) -> str:
                 "string": "a text",
                 "boolean": "true or false",
                 "integer": "a whole number",
+                "number": "a number",
             }
             return "must be " + " or ".join(words.get(one, f"a {one}") for one in types)
         case "enum":
@@ -143,13 +148,11 @@ def _said(error: Any) -> str:
             return next(said for part, said in PATTERNS.items() if part in wanted)
         case "exclusiveMinimum":
             return f"must be above {wanted}"
-        case "oneOf":
-            return "must be a text or a list of texts"
         case "minimum" | "maximum":
             return f"must be at {'least' if error.validator == 'minimum' else 'most'} {wanted}"
         case "required":
             return "needs " + ", ".join(f"`{one}`" for one in wanted if one not in error.instance)
-    return "is not what belongs here"
+    return PLAIN.get(error.validator, "is not what belongs here")
 
 
 def _filled(

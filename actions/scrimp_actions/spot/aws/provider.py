@@ -216,7 +216,10 @@ def build(config: Mapping[str, Any], services: Services) -> AwsProvider:
         ):
             parts[target, action] = Purchases(one, group, purchase, moves, services.now)
     # A fleet begins with `size` members, or with as few as it may have.
-    own = {one: {"size": raw.get("min_size", 0), **raw} for one, raw in config.get("groups", {}).items()}
+    own = {
+        one: {"size": raw.get("min_size", 0), **raw, "template": raw["template"]}
+        for one, raw in config.get("groups", {}).items()
+    }
     fleets = build_fleets({**config, "name": name, "fleets": own}, services)
     folder = services.state_dir
     return AwsProvider(

@@ -41,6 +41,7 @@ VISIBILITY_S = 30  # a message that was received and not noted comes again after
 LONGEST_PAUSE_S = 30.0
 TEST_SOURCE, TEST_TYPE = "scrimp", "scrimp self-test"  # `aws.` sources are AWS's own: PutEvents refuses them
 TEST_POLLS_S = 0.5
+LEAST_SLASHES = 4  # of the address of a queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class AwsEventsCollector:
         self.name = str(config.get("name", "aws_events"))
         self.interval_s = float(config.get("interval_s", 60.0))
         self._queue = text(config["queue_url"])
+        if self._queue.count("/") < LEAST_SLASHES:
+            raise ValueError("`queue_url` is no address of a queue: https://HOST/ACCOUNT/NAME")
         self._bus = text(config.get("event_bus", "default"))
         self._self_test = bool(config.get("self_test", True))
         self._now = services.now
