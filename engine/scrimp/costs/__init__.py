@@ -37,7 +37,7 @@ from scrimp.costs.forecast import (
     hourly,
     judge,
 )
-from scrimp.costs.groups import PERIOD, group_costs, merge_groups, select
+from scrimp.costs.groups import PERIOD, group_costs, groupings, merge_groups, select
 from scrimp.costs.pace import PaceRules, new_height
 from scrimp.costs.periods import PERIOD_UNITS, PeriodUnit, calendar_period, calendar_periods
 from scrimp.costs.prices import FitRules, Machine, fit_prices
@@ -107,6 +107,7 @@ __all__ = [
     "freed_nodes",
     "freed_per_hour",
     "group_costs",
+    "groupings",
     "hourly",
     "judge",
     "known_amounts",

@@ -15,6 +15,7 @@ from scrimp.model.usage import Bools, Floats, Integers, Period, UsageTable
 
 PERIOD: Final = "period"
 _QUANTITIES = ("capacity", "allocated", "used")
+_NONE: Final = np.zeros(0, dtype=np.int64)
 
 
 def select(usage: UsageTable, wanted: Mapping[str, Collection[str]], period: Period | None = None) -> Bools:
@@ -32,43 +33,54 @@ def group_costs(costs: CostTable, by: Sequence[str], periods: Sequence[Period] =
 
     With periods, rows outside of all of them are left out. Keys are in order of period, then alphabetical.
     """
-    dimensions = tuple(name for name in by if name not in ("currency", PERIOD))
-    codes = np.zeros(len(costs), dtype=np.int64)
-    radix: list[tuple[tuple[str, ...], int]] = []
-    inside = None
-    if periods:
-        codes, inside = _periods(costs.usage.start_s, periods)
-        first, last = (int(codes.min()), int(codes.max())) if len(codes) else (0, 0)
-        codes = codes - first  # so that a piece of a long time does not count the periods of all of it
-        radix.append((tuple(str(one) for one in periods[first : last + 1]), last + 1 - first))
-    for name in (*dimensions, "currency"):
-        column = costs.usage.dimension(name)
-        codes = codes * max(len(column.names), 1) + column.codes
-        radix.append((column.names, max(len(column.names), 1)))
-    names = (*((PERIOD,) if periods else ()), *dimensions, "currency")
-    table = costs if inside is None or inside.all() else costs.take(inside)
-    codes = codes if inside is None else codes[inside]
-    return _sums(table, codes, names, radix)
+    return groupings(costs, [(PERIOD, *by) if periods else by], periods)[0]
+
+
+def groupings(
+    costs: CostTable, wanted: Iterable[Sequence[str]], periods: Sequence[Period] = ()
+) -> list[CostGroups]:
+    """As `group_costs`, for several groupings of the same rows: by `periods` where `PERIOD` is one of the dimensions."""
+    at, inside = _periods(costs.usage.start_s, periods) if periods else (_NONE, _NONE > 0)
+    values: list[Integers | Floats] = [*(costs.part(name) for name in PARTS), *_amounts(costs.usage)]
+    found = []
+    for by in wanted:
+        dimensions = (*(name for name in by if name not in ("currency", PERIOD)), "currency")
+        codes, texts = np.zeros(len(costs), dtype=np.int64), []
+        if PERIOD in by:
+            first, last = (int(at.min()), int(at.max())) if len(at) else (0, 0)
+            codes = at - first  # so that a piece of a long time does not count the periods of all of it
+            texts.append(tuple(str(one) for one in periods[first : last + 1]))
+        for column in map(costs.usage.dimension, dimensions):
+            codes = codes * len(column.names) + column.codes if len(column.names) > 1 else codes
+            texts.append(column.names)
+        if PERIOD not in by:
+            found.append(_sums(dimensions, texts, codes, values))
+        elif inside.all():
+            found.append(_sums((PERIOD, *dimensions), texts, codes, values))
+        else:
+            found.append(_sums((PERIOD, *dimensions), texts, codes[inside], [one[inside] for one in values]))
+    return found
 
 
 def merge_groups(pieces: Iterable[CostGroups]) -> CostGroups:
     """Groups of several pieces, added by key. All pieces are grouped by the same dimensions."""
-    found: dict[tuple[str, ...], list[int | float]] = {}
+    number: dict[tuple[str, ...], int] = {}
     by: tuple[str, ...] = ()
+    places, columns = [], []
     for piece in pieces:
         if by and piece.by != by:
             raise ValueError(f"pieces are grouped by {by} and by {piece.by}")
         by = piece.by
-        columns = [*(piece.part(name).tolist() for name in PARTS)]
-        columns += [getattr(piece, name).tolist() for name in _QUANTITIES]
-        for key, values in zip(piece.keys, zip(*columns, strict=True), strict=True):
-            old = found.get(key)
-            found[key] = list(values) if old is None else [a + b for a, b in zip(old, values, strict=True)]
-    keys = sorted(found)
-    totals = list(zip(*(found[key] for key in keys), strict=True)) or [()] * 7
-    integers = [np.array(column, dtype=np.int64) for column in totals[:4]]
-    floats = [np.array(column, dtype=np.float64) for column in totals[4:]]
-    return _groups(by, keys, integers, floats)
+        at = (number.setdefault(key, len(number)) for key in piece.keys)
+        places.append(np.fromiter(at, np.int64, len(piece)))
+        amounts = (getattr(piece, name) for name in _QUANTITIES)
+        columns.append([*(piece.part(name) for name in PARTS), *amounts])
+    keys = sorted(number)
+    order = np.array([number[key] for key in keys], dtype=np.int64)
+    if not keys:
+        columns, places = [[order] * (len(PARTS) + len(_QUANTITIES))], [order]
+    joined = [np.concatenate(column) for column in zip(*columns, strict=True)]
+    return _groups(by, keys, (np.concatenate(places), len(keys)), joined, order)
 
 
 def _amounts(usage: UsageTable) -> tuple[Floats, Floats, Floats]:
@@ -76,14 +88,6 @@ def _amounts(usage: UsageTable) -> tuple[Floats, Floats, Floats]:
     allocated = known_amounts(usage.allocated)
     used = np.where(np.isnan(usage.used), allocated, known_amounts(usage.used))
     return known_amounts(usage.capacity), allocated, np.where(usage.is_charge(), 0.0, used)
-
-
-def _groups(
-    by: tuple[str, ...], keys: Sequence[tuple[str, ...]], parts: Sequence[Integers], amounts: Sequence[Floats]
-) -> CostGroups:
-    used, workload_idle, pool_idle, overhead = parts
-    capacity, allocated, in_use = amounts
-    return CostGroups(by, tuple(keys), used, workload_idle, pool_idle, overhead, capacity, allocated, in_use)
 
 
 def _periods(start_s: Integers, periods: Sequence[Period]) -> tuple[Integers, Bools]:
@@ -98,26 +102,37 @@ def _periods(start_s: Integers, periods: Sequence[Period]) -> tuple[Integers, Bo
 
 
 def _sums(
-    costs: CostTable, codes: Integers, by: tuple[str, ...], radix: Sequence[tuple[tuple[str, ...], int]]
+    by: tuple[str, ...],
+    texts: Sequence[tuple[str, ...]],
+    codes: Integers,
+    values: Sequence[Integers | Floats],
 ) -> CostGroups:
-    """Sums of rows with equal codes; a code is a number in mixed radix, a digit per dimension."""
-    size = int(np.prod([base for _, base in radix], dtype=np.float64))
+    """Sums of rows with equal codes: numbers in mixed radix, a digit for each of `by`, that counts its `texts`."""
+    size = int(np.prod([max(len(names), 1) for names in texts], dtype=np.float64))
     if size <= 4 * len(codes) + 1024:
         present = np.flatnonzero(np.bincount(codes, minlength=size))
-        number = np.zeros(size, dtype=np.int64)
-        number[present] = np.arange(len(present))
-        inverse = number[codes]
+        places, at = codes, present
     else:
-        present, inverse = np.unique(codes, return_inverse=True)
+        present, places = np.unique(codes, return_inverse=True)
+        size, at = len(present), np.arange(len(present))
     digits, rest = [], present
-    for names, base in reversed(radix):
-        rest, digit = np.divmod(rest, base)
-        digits.append([names[at] for at in digit.tolist()])
+    for names in reversed(texts):
+        rest, digit = np.divmod(rest, max(len(names), 1))
+        digits.append([names[code] for code in digit.tolist()])
     keys = list(zip(*reversed(digits), strict=True))
     order = sorted(range(len(keys)), key=keys.__getitem__)
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(len(order))
-    inverse = place[inverse]
-    parts = [sums(inverse, costs.part(name), len(keys)) for name in PARTS]
-    amounts = [np.bincount(inverse, values, len(keys)).astype(np.float64) for values in _amounts(costs.usage)]
-    return _groups(by, [keys[at] for at in order], parts, amounts)
+    return _groups(by, [keys[one] for one in order], (places, size), values, at[order])
+
+
+def _groups(
+    by: tuple[str, ...],
+    keys: Sequence[tuple[str, ...]],
+    places: tuple[Integers, int],
+    values: Sequence[Integers | Floats],
+    order: Integers,
+) -> CostGroups:
+    """The groups at `order` of all sums: of the parts and quantities in `values`, by the place of each row, of so many."""
+    where, count = places
+    parts = [sums(where, one, count)[order] for one in values[: len(PARTS)]]
+    amounts = [np.bincount(where, one, count)[order] for one in values[len(PARTS) :]]
+    return CostGroups(by, tuple(keys), *parts, *amounts)

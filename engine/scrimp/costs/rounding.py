@@ -8,8 +8,6 @@ import numpy as np
 
 from scrimp.model.usage import Floats, Integers
 
-_EXACT = 2**52  # integers up to here, and sums of them, are exact in a float64
-
 
 def apportion(amounts: Integers, weights: Floats, groups: Integers) -> Integers:
     """Divide `amounts[g]` over the entries of group g in proportion to their weights, exactly.
@@ -33,8 +31,8 @@ def apportion(amounts: Integers, weights: Floats, groups: Integers) -> Integers:
     order = np.argsort(exact, kind="stable")
     every, some = np.divmod(left, np.maximum(entries, 1))
     # The sort leaves every entry in its group's place: the first `some` of each get one more.
-    more = np.arange(len(groups)) < (np.cumsum(entries) - entries + some)[groups]
-    shares[order] += more
+    more = np.arange(len(groups)) < np.repeat(np.cumsum(entries) - entries + some, entries)
+    shares[order[more]] += 1
     if every.any():
         shares += every[groups]
     return shares
@@ -42,18 +40,8 @@ def apportion(amounts: Integers, weights: Floats, groups: Integers) -> Integers:
 
 def sums(groups: Integers, values: Integers, count: int) -> Integers:
     """The exact sum of integer `values` in each of `count` groups."""
-    if not len(values):
-        return np.zeros(count, dtype=np.int64)
-    largest = float(max(values.max(), -values.min()))
-    if largest * len(values) < _EXACT or float(np.abs(values.astype(np.float64)).sum()) < _EXACT:
-        return np.bincount(groups, values, count).astype(np.int64)
-    # Two halves of at most 32 bits each: 2^20 rows of them stay exact, and more rows are added in pieces.
     found = np.zeros(count, dtype=np.int64)
-    for start in range(0, len(values), 2**20):
-        piece, where = values[start : start + 2**20], groups[start : start + 2**20]
-        high, low = piece >> 32, piece & 0xFFFFFFFF
-        found += np.bincount(where, high, count).astype(np.int64) << 32
-        found += np.bincount(where, low, count).astype(np.int64)
+    np.add.at(found, groups, values)
     return found
 
 

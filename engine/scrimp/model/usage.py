@@ -77,10 +77,17 @@ class Categorical:
         """The text of every row."""
         return [self.names[code] for code in self.codes.tolist()]
 
+    def equals(self, wanted: str) -> Bools:
+        """Where the text is `wanted`."""
+        if wanted not in self.names:
+            return np.zeros(len(self.codes), dtype=np.bool_)
+        hit: Bools = self.codes == self.names.index(wanted)
+        return hit
+
     def is_any(self, wanted: Iterable[str]) -> Bools:
         """Where the text is one of `wanted`."""
         named = set(wanted)
-        hit = np.array([name in named for name in self.names], dtype=np.bool_)
+        hit = np.fromiter(map(named.__contains__, self.names), np.bool_, len(self.names))
         return hit[self.codes] if len(self.names) else np.zeros(len(self.codes), dtype=np.bool_)
 
 
@@ -161,7 +168,7 @@ class UsageTable:
 
     def is_charge(self) -> Bools:
         """Which rows are charges; the others are allocations."""
-        return self.job.is_any([""])
+        return self.job.equals("")
 
 
 @dataclass(frozen=True, slots=True)

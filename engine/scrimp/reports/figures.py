@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from scrimp.costs import PERIOD, BillShares, group_costs, merge_groups, select, split_costs
+from scrimp.costs import PERIOD, BillShares, group_costs, groupings, merge_groups, select, split_costs
 from scrimp.model.costs import PARTS, CostGroups, CostTable, PriceBook
 from scrimp.model.usage import MICRO, NODE, Floats, Integers, Period, UsageTable
 
@@ -120,16 +120,15 @@ def sums_of_costs(costs: CostTable, question: Question, stand_for: Integers | No
     hit = select(costs.usage, question.where, question.period)
     if not hit.all():
         costs, stand_for = costs.take(hit), None if stand_for is None else stand_for[hit]
-    fine = group_costs(costs, _fine(question), question.bins)
-    single: dict[str, CostGroups] = {
-        name: group_costs(costs, (name,)) for name in _SINGLE if name in question.breakdowns
-    }
-    asked = group_costs(costs, question.by) if question.by else nothing(())
-    types = group_costs(costs, TYPES) if question.types else nothing(TYPES)
+    single = [name for name in _SINGLE if name in question.breakdowns]
+    others = [*((name,) for name in single), *([question.by] if question.by else []), *([TYPES] if question.types else [])]
+    fine, *found = groupings(costs, [(PERIOD, *_fine(question)), *others], question.bins)
+    types = found.pop() if question.types else nothing(TYPES)
+    asked = found.pop() if question.by else nothing(())
     rows = len(costs) if stand_for is None else int(stand_for.sum())
     blind = np.isnan(costs.usage.used) & ~costs.usage.is_charge()
     unmeasured = group_costs(costs.take(blind), BLIND) if blind.any() else nothing(BLIND)
-    return Sums(fine, single, types, asked, unmeasured, _doubts(costs), rows)
+    return Sums(fine, dict(zip(single, found, strict=True)), types, asked, unmeasured, _doubts(costs), rows)
 
 
 def added(found: Iterable[Sums]) -> Sums:
@@ -218,7 +217,7 @@ def _fine(question: Question) -> tuple[str, ...]:
 def _doubts(costs: CostTable) -> dict[str, Doubt]:
     usage = costs.usage
     unmeasured = np.where(np.isnan(usage.used), costs.used_micro, 0)
-    machines = usage.is_charge() & usage.resource.is_any([NODE])
+    machines = usage.is_charge() & usage.resource.equals(NODE)
     hours = np.where(machines, usage.capacity, 0.0)
     unpriced = np.where(usage.billed_micro == 0, hours, 0.0)
     found = {}
