@@ -90,6 +90,7 @@ def usage_day(nodes: int, start_s: int, seed: int) -> UsageTable:
         constant("", rows),
         column(resource, [NODE, GPU, CPU, MEMORY]),
         constant("USD", rows),
+        constant("", rows),
         np.where(charge, size, 0.0),
         allocated,
         allocated * random.random(rows),

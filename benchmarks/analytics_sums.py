@@ -45,6 +45,7 @@ def fleet(rng: np.random.Generator, rows: int) -> UsageTable:
         _column(rng.integers(0, 4, rows), "policy"),
         Categorical(rng.integers(0, len(RESOURCES), rows).astype(np.int32), RESOURCES),
         Categorical(rng.integers(0, 2, rows).astype(np.int32), ("USD", "EUR")),
+        _column(rng.integers(0, 3, rows), "origin", empty=True),
         np.where(charge, _amounts(rng, rows), 0.0),
         _amounts(rng, rows),
         _amounts(rng, rows),

@@ -17,10 +17,12 @@ from scrimp.cli.history import tell_unfinished
 from scrimp.costs import PERIOD_UNITS, PeriodUnit
 from scrimp.diagnostics import did_you_mean
 from scrimp.history import (
+    MEASURED,
     VERSIONS,
     FocusSettings,
     History,
     HistoryError,
+    Span,
     open_history,
     write_focus,
 )
@@ -30,6 +32,7 @@ from scrimp.reports import (
     DAY_S,
     Ask,
     Report,
+    chosen,
     decimal,
     document,
     focus_days,
@@ -43,7 +46,7 @@ from scrimp.reports import (
 )
 
 Form = Literal["text", "json", "csv", "html", "focus"]
-GROUPED = tuple(name for name in DIMENSIONS if name != "currency")
+GROUPED = tuple(name for name in DIMENSIONS if name not in ("currency", "origin"))
 
 
 @click.command()
@@ -128,6 +131,9 @@ def command(*, output: Form, out: Path | None, store: Path | None, **asked: Any)
 def _focus(history: History, ask: Ask, now_s: float, out: Path | None, settings: FocusSettings) -> None:
     if out is None or out.suffix not in (".csv", ".parquet"):
         raise Wrong("`--output focus` needs `--out FILE.csv` or `--out FILE.parquet`")
+    span = Span(ask.question.period.start_s, ask.question.period.end_s)
+    imported = any(part.source != MEASURED for part in chosen(history, ask.source, span, now_s))
+    settings = replace(settings, imported=imported)
     with progress("days") as told:
         days = list(steps(ask.question.period, DAY_S))
 

@@ -5,6 +5,7 @@ so the pieces add to what the whole would have given.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,18 @@ from scrimp.model.usage import Bools, Floats, Integers, Period, UsageTable
 PERIOD: Final = "period"
 _QUANTITIES = ("capacity", "allocated", "used")
 _NONE: Final = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What is summed, a column each: the four parts, and the quantities."""
+
+    parts: Sequence[Integers]
+    amounts: Sequence[Floats]
+
+    def take(self, rows: Bools) -> "_Values":
+        """Those of some rows."""
+        return _Values([one[rows] for one in self.parts], [one[rows] for one in self.amounts])
 
 
 def select(usage: UsageTable, wanted: Mapping[str, Collection[str]], period: Period | None = None) -> Bools:
@@ -41,7 +54,7 @@ def groupings(
 ) -> list[CostGroups]:
     """As `group_costs`, for several groupings of the same rows: by `periods` where `PERIOD` is one of the dimensions."""
     at, inside = _periods(costs.usage.start_s, periods) if periods else (_NONE, _NONE > 0)
-    values: list[Integers | Floats] = [*(costs.part(name) for name in PARTS), *_amounts(costs.usage)]
+    values = _Values([costs.part(name) for name in PARTS], _amounts(costs.usage))
     found = []
     for by in wanted:
         dimensions = (*(name for name in by if name not in ("currency", PERIOD)), "currency")
@@ -58,7 +71,7 @@ def groupings(
         elif inside.all():
             found.append(_sums((PERIOD, *dimensions), texts, codes, values))
         else:
-            found.append(_sums((PERIOD, *dimensions), texts, codes[inside], [one[inside] for one in values]))
+            found.append(_sums((PERIOD, *dimensions), texts, codes[inside], values.take(inside)))
     return found
 
 
@@ -66,21 +79,19 @@ def merge_groups(pieces: Iterable[CostGroups]) -> CostGroups:
     """Groups of several pieces, added by key. All pieces are grouped by the same dimensions."""
     number: dict[tuple[str, ...], int] = {}
     by: tuple[str, ...] = ()
-    places, columns = [], []
+    places, parts, amounts = [_NONE], [[_NONE] * len(PARTS)], [[np.zeros(0)] * len(_QUANTITIES)]
     for piece in pieces:
         if by and piece.by != by:
             raise ValueError(f"pieces are grouped by {by} and by {piece.by}")
         by = piece.by
         at = (number.setdefault(key, len(number)) for key in piece.keys)
         places.append(np.fromiter(at, np.int64, len(piece)))
-        amounts = (getattr(piece, name) for name in _QUANTITIES)
-        columns.append([*(piece.part(name) for name in PARTS), *amounts])
+        parts.append([piece.part(name) for name in PARTS])
+        amounts.append([getattr(piece, name) for name in _QUANTITIES])
     keys = sorted(number)
     order = np.array([number[key] for key in keys], dtype=np.int64)
-    if not keys:
-        columns, places = [[order] * (len(PARTS) + len(_QUANTITIES))], [order]
-    joined = [np.concatenate(column) for column in zip(*columns, strict=True)]
-    return _groups(by, keys, (np.concatenate(places), len(keys)), joined, order)
+    joined = _Values(*([np.concatenate(one) for one in zip(*some, strict=True)] for some in (parts, amounts)))
+    return _groups(by, keys, np.concatenate(places), joined, order)
 
 
 def _amounts(usage: UsageTable) -> tuple[Floats, Floats, Floats]:
@@ -105,34 +116,37 @@ def _sums(
     by: tuple[str, ...],
     texts: Sequence[tuple[str, ...]],
     codes: Integers,
-    values: Sequence[Integers | Floats],
+    values: _Values,
 ) -> CostGroups:
     """Sums of rows with equal codes: numbers in mixed radix, a digit for each of `by`, that counts its `texts`."""
     size = int(np.prod([max(len(names), 1) for names in texts], dtype=np.float64))
     if size <= 4 * len(codes) + 1024:
         present = np.flatnonzero(np.bincount(codes, minlength=size))
-        places, at = codes, present
+        places, at = (
+            codes,
+            present,
+        )  # a place for every code there might be costs less than to number those there are
     else:
         present, places = np.unique(codes, return_inverse=True)
-        size, at = len(present), np.arange(len(present))
+        at = np.arange(len(present))
     digits, rest = [], present
     for names in reversed(texts):
         rest, digit = np.divmod(rest, max(len(names), 1))
         digits.append([names[code] for code in digit.tolist()])
     keys = list(zip(*reversed(digits), strict=True))
     order = sorted(range(len(keys)), key=keys.__getitem__)
-    return _groups(by, [keys[one] for one in order], (places, size), values, at[order])
+    return _groups(by, [keys[one] for one in order], places, values, at[order])
 
 
 def _groups(
     by: tuple[str, ...],
     keys: Sequence[tuple[str, ...]],
-    places: tuple[Integers, int],
-    values: Sequence[Integers | Floats],
+    places: Integers,
+    values: _Values,
     order: Integers,
 ) -> CostGroups:
-    """The groups at `order` of all sums: of the parts and quantities in `values`, by the place of each row, of so many."""
-    where, count = places
-    parts = [sums(where, one, count)[order] for one in values[: len(PARTS)]]
-    amounts = [np.bincount(where, one, count)[order] for one in values[len(PARTS) :]]
-    return CostGroups(by, tuple(keys), *parts, *amounts)
+    """The groups with these keys; the sum of each is at `order`, that of the rows with this number in `places`."""
+    count = int(order.max(initial=-1)) + 1
+    used, workload_idle, pool_idle, overhead = (sums(places, one, count)[order] for one in values.parts)
+    amounts = [np.bincount(places, one, count)[order].astype(np.float64) for one in values.amounts]
+    return CostGroups(by, tuple(keys), used, workload_idle, pool_idle, overhead, *amounts)

@@ -36,10 +36,10 @@ def split_costs(usage: UsageTable, prices: PriceBook, shares: BillShares) -> Cos
     """
     rows = _Rows.of(usage)
     billed = _over_resources(rows, prices, shares)
-    sorted_parts = _over_allocations(rows, billed)
-    parts = np.empty_like(sorted_parts)
-    parts[:, rows.order] = sorted_parts
-    return CostTable(usage, *parts)
+    both = np.empty((2, len(usage)), dtype=np.int64)
+    both[:, rows.order] = _over_allocations(rows, billed)
+    of_charges = both * usage.is_charge()
+    return CostTable(usage, *(both - of_charges), *of_charges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,14 @@ class _Rows:
             key = key[order]
         charge = usage.is_charge()[order]
         given, used = known_amounts(usage.allocated[order]), usage.used[order]
-        used = np.where(np.isnan(used), given, known_amounts(used))
-        used[charge] = 0.0
-        capacity = known_amounts(usage.capacity[order])
-        capacity[~charge] = 0.0
+        unmeasured = np.isnan(used)
+        used = known_amounts(used)
+        if unmeasured.any():
+            used = np.where(unmeasured, given, used)
+        used *= ~charge
+        capacity = known_amounts(usage.capacity[order]) * charge
         if OTHER in usage.resource.names:  # nothing of it was offered or given
-            other = usage.resource.is_any([OTHER])[order]
+            other = usage.resource.equals(OTHER)[order]
             for column in (given, used, capacity):
                 column[other] = 0.0
         return cls(
@@ -90,9 +92,9 @@ class _Rows:
             usage.resource.codes[order].astype(np.int64),
             usage.resource.names,
             capacity,
-            np.where(charge, given, 0.0),
+            given * charge,
             used,
-            np.where(charge, 0.0, np.maximum(given - used, 0.0)),
+            np.maximum(given - used, 0.0) * ~charge,
         )
 
     def is_any(self, *wanted: str) -> Bools:
@@ -102,14 +104,22 @@ class _Rows:
 
 
 def _period_keys(usage: UsageTable) -> Integers:
-    """One number for each period of one node in one currency; equal for the rows that belong together."""
+    """One number for each period of one node in one currency, and of one origin: what one bill says of different charges.
+
+    Equal for the rows that belong together.
+    """
     if not len(usage):
         return np.zeros(0, dtype=np.int64)
     since = usage.start_s - usage.start_s.min()
-    nodes, currencies = len(usage.node.names), len(usage.currency.names)
-    if float(since.max() + 1) * nodes * currencies * max(len(usage.resource.names), 1) >= 2**62:
+    columns = (usage.node, usage.currency, usage.origin)
+    size = float(since.max() + 1) * max(len(usage.resource.names), 1)
+    for column in columns:
+        size *= len(column.names)
+    if size >= 2**62:
         since = np.unique(since, return_inverse=True)[1].astype(np.int64)
-    keys: Integers = (since * nodes + usage.node.codes) * currencies + usage.currency.codes
+    keys: Integers = since
+    for column in columns:
+        keys = keys * len(column.names) + column.codes if len(column.names) > 1 else keys
     return keys
 
 
@@ -179,16 +189,17 @@ def _weights(
 
 
 def _over_allocations(rows: _Rows, billed: Integers) -> Integers:
-    """The four parts of every row (in the order of `PARTS`), from what each resource of each period is billed."""
-    parts = np.zeros((4, len(billed)), dtype=np.int64)
+    """Two parts of every row, from what each resource of each period is billed.
+
+    Of a charge: what nobody was given, and what the system keeps; of an allocation: what was used, and what was not.
+    """
     if not len(billed):
-        return parts
+        return np.zeros((2, 0), dtype=np.int64)
     count = int(rows.group[-1]) + 1
     given = np.bincount(rows.group, rows.used + rows.idle + rows.system, count)
     offered = np.bincount(rows.group, rows.capacity, count)
     spare = np.maximum(offered - given, 0.0)
     amounts = sums(rows.group, billed, count)
-    # Of a charge: what nobody was given, and what the system keeps; of an allocation: what was used, and what was not.
     weights = np.empty((len(billed), 2))
     first, second = weights.T
     per_unit = np.divide(spare, offered, out=np.zeros(count), where=offered > 0)
@@ -202,14 +213,11 @@ def _over_allocations(rows: _Rows, billed: Integers) -> Integers:
     if not amounts.all():
         weights[(amounts == 0)[rows.group]] = 0.0
     places = np.flatnonzero(weights > 0)
-    groups = rows.group[places // 2]
-    dense, present = _numbers(groups), np.flatnonzero(np.bincount(groups, minlength=count))
+    groups = rows.group[places >> 1]
+    present = np.flatnonzero(np.bincount(groups, minlength=count))
     found = np.zeros(weights.size, dtype=np.int64)
-    found[places] = apportion(amounts[present], weights.ravel()[places], dense)
-    both = found.reshape(weights.shape).T
-    np.multiply(both, rows.charge, out=parts[2:])
-    np.subtract(both, parts[2:], out=parts[:2])
-    return parts
+    found[places] = apportion(amounts[present], weights.ravel()[places], _numbers(groups))
+    return found.reshape(weights.shape).T
 
 
 def device_shares(

@@ -4,13 +4,14 @@ A `Form` maps a file's columns to the few that usage is made of, as SQL over tex
 commitment bought is spread over its use) or billed (as invoiced).
 
 Sources: the FOCUS specification's columns; the AWS data dictionaries of the legacy report and of `COST_AND_USAGE_REPORT`
-(CUR 2.0); for amortised AWS costs the rule by line item type of the AWS Well-Architected cost dashboards.
+(CUR 2.0), and for their names in FOCUS the rules of the FinOps Foundation's converters; for amortised AWS costs the rule by line item type of the AWS Well-Architected cost dashboards.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from scrimp.history.focus_columns import CARRIED
 from scrimp.history.query import named, quoted
 
 Source = Literal["focus", "cur"]
@@ -34,6 +35,7 @@ class Form:
     purchase_option: str
     resource: str
     labels: str
+    origin: str
     job: str = "''"
     operation: str = "''"
 
@@ -75,6 +77,7 @@ def _focus(there: set[str], basis: Basis) -> Form:
         purchase_option=option,
         resource=resource,
         labels=text("Tags"),
+        origin=_origin({name: text(name) for name in CARRIED if name in there}),
         job=text("x_Job"),
         operation=text("x_Operation"),
     )
@@ -110,7 +113,44 @@ def _cur(there: set[str], basis: Basis, name: str) -> Form:
         purchase_option=option,
         resource=resource,
         labels=_tags(there, legacy=legacy),
+        origin=_origin(_aws_origin(column, kind, _tags(there, legacy=legacy))),
     )
+
+
+def _aws_origin(column: Callable[[str, str], str], kind: str, tags: str) -> dict[str, str]:
+    """What FOCUS calls the columns of an AWS report. A refund does not say of what it is one: an adjustment."""
+    product = f"coalesce(nullif({column('product', 'ProductName')}, ''), {column('lineItem', 'ProductCode')})"
+    return {
+        "ProviderName": "'AWS'",
+        "PublisherName": column("lineItem", "LegalEntity"),
+        "InvoiceIssuerName": column("bill", "InvoicingEntity"),
+        "InvoiceId": column("bill", "InvoiceId"),
+        "BillingAccountId": column("bill", "PayerAccountId"),
+        "BillingAccountName": column("bill", "PayerAccountName"),
+        "BillingPeriodStart": column("bill", "BillingPeriodStartDate"),
+        "BillingPeriodEnd": column("bill", "BillingPeriodEndDate"),
+        "SubAccountId": column("lineItem", "UsageAccountId"),
+        "SubAccountName": column("lineItem", "UsageAccountName"),
+        "ChargeCategory": f"""CASE {kind} WHEN 'Tax' THEN 'Tax' WHEN 'Credit' THEN 'Credit' WHEN 'Refund' THEN 'Adjustment'
+          WHEN 'Fee' THEN 'Purchase' WHEN 'RIFee' THEN 'Purchase' WHEN 'SavingsPlanUpfrontFee' THEN 'Purchase'
+          WHEN 'SavingsPlanRecurringFee' THEN 'Purchase' ELSE 'Usage' END""",
+        "ChargeFrequency": f"""CASE {kind} WHEN 'RIFee' THEN 'Recurring' WHEN 'SavingsPlanRecurringFee' THEN 'Recurring'
+          WHEN 'Fee' THEN 'One-Time' WHEN 'SavingsPlanUpfrontFee' THEN 'One-Time' ELSE 'Usage-Based' END""",
+        "ChargeDescription": column("lineItem", "LineItemDescription"),
+        "ServiceName": product,
+        "SkuId": column("product", "sku"),
+        "RegionId": f"coalesce(nullif({column('product', 'regionCode')}, ''), {column('product', 'region')})",
+        "AvailabilityZone": column("lineItem", "AvailabilityZone"),
+        "Tags": tags,
+    }
+
+
+def _origin(columns: Mapping[str, str]) -> str:
+    """A JSON text of what these texts say, under the names of FOCUS."""
+    if "Tags" in columns:  # what is no JSON is no tags
+        columns = {**columns, "Tags": f"CASE WHEN json_valid({columns['Tags']}) THEN {columns['Tags']} END"}
+    pairs = ", ".join(f"{quoted(name)}, nullif({text}, '')" for name, text in columns.items())
+    return f"CAST(json_object({pairs}) AS VARCHAR)" if pairs else "''"
 
 
 def _amortised(column: Callable[[str, str], str], kind: str, plain: str) -> str:

@@ -75,12 +75,13 @@ def read_daily(paths: Sequence[Path], label: str | None = None) -> Iterator[tupl
     waiting: list[pa.Table] = []
     for path in paths:
         with guarded(f"read {path.name}"):
-            waiting.append(pq.read_table(path, columns=wanted, read_dictionary=_TEXTS, use_threads=False))
+            there = [name for name in pq.read_schema(path).names if name in wanted]
+            waiting.append(pq.read_table(path, columns=there, read_dictionary=_TEXTS, use_threads=False))
         if sum(one.num_rows for one in waiting) >= _PIECE_ROWS:
-            yield _costs(pa.concat_tables(waiting), label)
+            yield _costs(waiting, label)
             waiting = []
     if waiting:
-        yield _costs(pa.concat_tables(waiting), label)
+        yield _costs(waiting, label)
 
 
 def rows_of(paths: Sequence[Path]) -> int:
@@ -182,7 +183,8 @@ def _added(table: pa.Table, span: Span) -> pa.Table:
     return pa.table(columns)
 
 
-def _costs(table: pa.Table, label: str | None) -> tuple[CostTable, Integers]:
+def _costs(tables: Sequence[pa.Table], label: str | None) -> tuple[CostTable, Integers]:
+    table = pa.concat_tables(tables, promote_options="default")  # an older file may lack a text
     parts: list[Integers] = [table[name].to_numpy() for name in _PARTS]
     return CostTable(usage_of(table.unify_dictionaries(), label), *parts), table[_ROWS].to_numpy()
 

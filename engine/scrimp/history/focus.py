@@ -1,8 +1,9 @@
 """Costs as FOCUS rows, in CSV or Parquet: one row per day, charge or allocation, and resource. Its sum is the report.
 
-Each row is a charge of category Usage (Credit where it is negative) at the one price that is known, so its billed,
-contracted, effective and list cost are the same. Columns of scrimp's own begin with `x_`. No unit prices are given: a bill
-is split by value, not by list price.
+What was measured here is a charge of category Usage (Credit where it is negative). What was imported is what its bill said
+that it is, by the columns `CARRIED`. One price is known of each, so its billed, contracted, effective and list cost are the
+same, and its quantity is in unit-hours. Columns of scrimp's own begin with `x_`. No unit prices are given: a bill is split
+by value, not by list price.
 """
 
 import json
@@ -19,13 +20,13 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
 from scrimp.history.files import guarded, whole_file
-from scrimp.history.focus_columns import ALLOCATED, FocusColumn, Version, columns_of
+from scrimp.history.focus_columns import ALLOCATED, CARRIED, FocusColumn, Version, columns_of
 from scrimp.model.costs import PARTS, CostGroups
 from scrimp.model.usage import CPU, GPU, MEMORY, NODE, RESERVED, SPOT, STORAGE, Period
 
 FOCUS_BY: Final = (
     *("node", "resource", "job", "operation", "team", "pool", "policy", "instance_type"),
-    "purchase_option",
+    *("purchase_option", "origin"),
 )
 """The dimensions that rows are grouped by."""
 METHOD: Final = "scrimp-split-1"
@@ -48,6 +49,12 @@ _WRITTEN: Final = (
     *("ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceProviderName"),
     *("ServiceSubcategory", "SubAccountId", "SubAccountName", "SubAccountType", "Tags"),
 )
+_IMPORTED: Final = (
+    *("CapacityReservationId", "CapacityReservationStatus", "CommitmentDiscountCategory"),
+    *("CommitmentDiscountId", "CommitmentDiscountName", "CommitmentDiscountStatus", "CommitmentDiscountType"),
+    *("RegionId", "RegionName", "SkuId", "SkuMeter", "SkuPriceId"),
+)
+"""Columns that only bills can fill."""
 _OWN: Final = {
     "x_Job": pa.string(),
     "x_Operation": pa.string(),
@@ -62,6 +69,9 @@ _SERVICES: Final[Mapping[str, tuple[str, str, str, str]]] = {
     NODE: ("Compute", "Machine", "Virtual Machines", "Hours"),
     STORAGE: ("Storage", "Storage", "Other (Storage)", "GiB-Hours"),
 }
+_PROVIDERS: Final = (
+    *("ProviderName", "PublisherName", "InvoiceIssuerName", "HostProviderName", "ServiceProviderName"),
+)
 _OTHER: Final = ("Other", "Other", "Other (Other)", "Hours")
 _PRICING: Final = {"on_demand": "Standard", SPOT: "Dynamic", RESERVED: "Committed"}
 _TYPES: Final[Mapping[str, pa.DataType]] = {
@@ -73,12 +83,15 @@ _TYPES: Final[Mapping[str, pa.DataType]] = {
 
 @dataclass(frozen=True, slots=True)
 class FocusSettings:
-    """What a row says of its origin. `allocated` adds the columns of split costs that 1.3 introduced."""
+    """What a row says of its origin, if no bill does. `imported` adds the columns that only bills fill, `allocated` those of
+    split costs that 1.3 introduced.
+    """
 
     version: Version = "1.2"
     account: str = "scrimp"
     provider: str = "scrimp"
     allocated: bool = False
+    imported: bool = False
 
 
 def focus_schema(settings: FocusSettings) -> pa.Schema:
@@ -95,7 +108,11 @@ def focus_schema(settings: FocusSettings) -> pa.Schema:
 
 
 def _is_written(name: str, settings: FocusSettings) -> bool:
-    return name in _WRITTEN or (settings.allocated and name in ALLOCATED)
+    return (
+        name in _WRITTEN
+        or (settings.allocated and name in ALLOCATED)
+        or (settings.imported and name in _IMPORTED)
+    )
 
 
 def _field(column: FocusColumn) -> pa.Field:
@@ -135,8 +152,8 @@ def focus_rows(
     """The rows of one charge period. Rows without cost and without quantity say nothing, and are left out."""
     given: dict[tuple[str, str, str], float] = {}
     for at, key in enumerate(groups.keys):
-        place = (key[0], key[1], key[-1])
-        given[place] = given.get(place, 0.0) + float(groups.allocated[at])
+        of = (key[0], key[1], key[-1])
+        given[of] = given.get(of, 0.0) + float(groups.allocated[at])
     start = datetime.fromtimestamp(day.start_s, UTC)
     month = start.replace(day=1, hour=0, minute=0, second=0)
     shared = {
@@ -148,16 +165,40 @@ def focus_rows(
         "ChargePeriodEnd": datetime.fromtimestamp(day.end_s, UTC),
         "ChargeFrequency": "Usage-Based",
         "AllocatedMethodDetails": _METHOD_DETAILS,
-        **dict.fromkeys(
-            ("ProviderName", "PublisherName", "InvoiceIssuerName", "HostProviderName", "ServiceProviderName"),
-            settings.provider,
-        ),
     }
+    place = groups.by.index("origin")
+    origins = {text: _carried(text, settings.provider) for text in {key[place] for key in groups.keys}}
     for at, key in enumerate(groups.keys):
         row = _row(groups, at, dict(zip(groups.by, key, strict=True)), given)
         if row is not None:
-            row |= shared
+            row |= {**shared, **origins[key[place]]}
+            _obey(row)
             yield {name: row.get(name) for name in schema.names}
+
+
+def _carried(origin: str, provider: str) -> dict[str, Any]:
+    """What a bill said of a charge; without one, and where it does not say, `provider` sold it, made it and invoices it."""
+    said = {name: text for name, text in json.loads(origin or "{}").items() if name in CARRIED and text}
+    for name in ("BillingPeriodStart", "BillingPeriodEnd"):
+        if name in said:
+            try:
+                at = datetime.fromisoformat(said.pop(name))
+            except ValueError:  # then it is the month of the charge
+                continue
+            said[name] = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if "ServiceCategory" in said:
+        said = {"ServiceSubcategory": f"Other ({said['ServiceCategory']})", **said}
+    if "SubAccountId" in said:
+        said = {"SubAccountName": None, "SubAccountType": "Account", **said}
+    return {**dict.fromkeys(_PROVIDERS, said.get("ProviderName", provider)), **said}
+
+
+def _obey(row: dict[str, Any]) -> None:
+    """Leave out what the specification wants to be null: quantities of a tax, and consumption of all but used usage."""
+    if row["ChargeCategory"] == "Tax":
+        row |= dict.fromkeys(("PricingQuantity", "PricingUnit", "PricingCategory"))
+    if row["ChargeCategory"] != "Usage" or row.get("CommitmentDiscountStatus") == "Unused":
+        row |= dict.fromkeys(("ConsumedQuantity", "ConsumedUnit"))
 
 
 def _row(
@@ -171,6 +212,8 @@ def _row(
     if cost == 0 and quantity == 0:
         return None
     category, service, subcategory, unit = _SERVICES.get(resource, _OTHER)
+    if key["origin"]:  # of a bill the time is known, not how much of the resource it was
+        unit = "Hours"
     said = f"{service} of {node or 'no machine'}, {f'given to {job}' if job else 'idle or overhead'}"
     tags = {name: key[name] for name in ("team", "operation") if key[name]}
     return {
@@ -178,8 +221,8 @@ def _row(
         "BillingCurrency": key["currency"],
         "ChargeCategory": "Credit" if cost < 0 else "Usage",
         "ChargeDescription": said,
-        "ConsumedQuantity": None if cost < 0 else _quantity(float(groups.used[at]) if job else 0.0),
-        "ConsumedUnit": None if cost < 0 else unit,
+        "ConsumedQuantity": _quantity(float(groups.used[at]) if job else 0.0),
+        "ConsumedUnit": unit,
         "PricingCategory": _PRICING.get(key["purchase_option"], "Other"),
         "PricingQuantity": _quantity(quantity),
         "PricingUnit": unit,

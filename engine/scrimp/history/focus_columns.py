@@ -125,6 +125,19 @@ ALLOCATED: Final = (
 )
 """The columns of split costs, from 1.3."""
 
+CARRIED: Final = (
+    *("ProviderName", "PublisherName", "InvoiceIssuerName", "HostProviderName", "ServiceProviderName"),
+    *("BillingAccountId", "BillingAccountName", "BillingAccountType", "InvoiceId"),
+    *("BillingPeriodStart", "BillingPeriodEnd", "SubAccountId", "SubAccountName", "SubAccountType"),
+    *("ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency", "PricingCategory"),
+    *("ServiceCategory", "ServiceSubcategory", "ServiceName", "Tags", "AvailabilityZone"),
+    *("RegionId", "RegionName", "SkuId", "SkuPriceId", "SkuMeter"),
+    *("CommitmentDiscountCategory", "CommitmentDiscountId", "CommitmentDiscountName"),
+    *("CommitmentDiscountStatus", "CommitmentDiscountType"),
+    *("CapacityReservationId", "CapacityReservationStatus"),
+)
+"""What an import keeps of a charge beside its machine, time and cost, as its bill says it; the `origin` of a row of usage."""
+
 
 def columns_of(version: Version) -> dict[str, FocusColumn]:
     """The columns that a version has, by name."""

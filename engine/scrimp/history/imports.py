@@ -159,7 +159,7 @@ def _lines(form: Form) -> str:
     return f"""SELECT n, epoch({time.format(form.start)})::BIGINT AS start_s, epoch({time.format(form.end)})::BIGINT AS end_s,
       TRY_CAST(nullif({form.cost}, '') AS DECIMAL(38, 12)) AS cost, {form.currency} AS currency, {form.node} AS node,
       {form.instance_type} AS instance_type, {form.purchase_option} AS purchase_option, {form.resource} AS resource,
-      CASE WHEN json_valid({form.labels}) THEN {form.labels} ELSE '' END AS labels, {form.job} AS own_job, {form.operation} AS own_operation,
+      CASE WHEN json_valid({form.labels}) THEN {form.labels} ELSE '' END AS labels, {form.origin} AS origin, {form.job} AS own_job, {form.operation} AS own_operation,
       {form.cost} AS cost_text, {form.start} AS start_text FROM bill"""
 
 
@@ -169,7 +169,7 @@ _BAD = """CASE WHEN start_s IS NULL THEN 'no time in `' || coalesce(start_text, 
   WHEN NOT regexp_matches(currency, '^[A-Z]{3}$') THEN '`' || currency || '` is no currency' END"""
 
 # Sums run on, so that the rounded pieces add to the rounded total.
-_CHARGES = f"""SELECT n, start_s, end_s, currency, node, instance_type, purchase_option, resource, labels, own_job, own_operation,
+_CHARGES = f"""SELECT n, start_s, end_s, currency, node, instance_type, purchase_option, resource, labels, origin, own_job, own_operation,
   (round(sum(cost) OVER (PARTITION BY currency ORDER BY n ROWS UNBOUNDED PRECEDING) * 1000000)
    - round(coalesce(sum(cost) OVER (PARTITION BY currency ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) * 1000000))::HUGEINT AS micro
 FROM lines WHERE ({_BAD}) IS NULL"""
@@ -177,7 +177,7 @@ FROM lines WHERE ({_BAD}) IS NULL"""
 _DAYS = f"""SELECT greatest(start_s, day * 86400) AS start_s, least(end_s, (day + 1) * 86400) AS end_s, day,
   (micro * (least(end_s, (day + 1) * 86400) - start_s) // (end_s - start_s)
    - micro * (greatest(start_s, day * 86400) - start_s) // (end_s - start_s))::BIGINT AS micro,
-  currency, node, instance_type, purchase_option, resource, labels,
+  currency, node, instance_type, purchase_option, resource, labels, origin,
   coalesce(nullif(own_job, ''), json_extract_string(nullif(labels, ''), '$.job'), {quoted(NOT_MEASURED)}) AS job,
   coalesce(nullif(own_operation, ''), json_extract_string(nullif(labels, ''), '$.operation'), '') AS operation,
   coalesce(json_extract_string(nullif(labels, ''), '$.team'), '') AS team,
@@ -300,9 +300,9 @@ def _rows(day: int, ident: str) -> str:
     return f"""SELECT * FROM (
       SELECT {shared}, '' AS job, '' AS operation, team, '' AS policy, resource, currency,
         CASE WHEN resource = 'other' THEN 0.0 ELSE (end_s - start_s) / 3600.0 END AS capacity, 0.0 AS allocated, 0.0 AS used,
-        micro AS billed_micro, labels, {quoted(ident)} AS import
+        micro AS billed_micro, labels, origin, {quoted(ident)} AS import
       FROM days WHERE day = {day}
       UNION ALL
-      SELECT {shared}, job, operation, team, '', resource, currency, 0.0, (end_s - start_s) / 3600.0, 'nan'::DOUBLE, 0, labels, {quoted(ident)}
+      SELECT {shared}, job, operation, team, '', resource, currency, 0.0, (end_s - start_s) / 3600.0, 'nan'::DOUBLE, 0, labels, origin, {quoted(ident)}
       FROM days WHERE day = {day} AND resource <> 'other'
     ) ORDER BY start_s, node, currency, resource, job"""

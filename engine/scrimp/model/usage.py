@@ -10,7 +10,7 @@ One row is one charge period (an hour or shorter) x one *charge* or one *allocat
 - an **allocation** row (`job` is not "") is what one piece of work was given (its request, or more if it used more) and
   what it used of it. `billed_micro` is 0.
 
-Rows of one charge period of one node share `start_s`, `node` and `currency`: that is all that joins them, so a table may
+Rows of one charge period of one node share `start_s`, `node`, `currency` and `origin`: that is all that joins them, so a table may
 be cut anywhere between two such groups, and the results of the pieces add up.
 
 Quantities are **unit-hours** within the period, so that they add: GPU-hours (a quarter of a device for an hour is 0.25),
@@ -55,6 +55,7 @@ DIMENSIONS: Final = (
     "policy",
     "resource",
     "currency",
+    "origin",
 )
 """The columns of text, by which costs are filtered and grouped."""
 
@@ -128,7 +129,8 @@ class UsageTable:
     """Rows as the module says. All columns have one length; `start_s` and `end_s` are seconds since 1970 UTC.
 
     `policy` names the policy whose episode was in force on the row's target, "" if none was. `instance_type` chooses
-    the price vector of a charge.
+    the price vector of a charge. `origin` is what the bill of an imported charge says of it and nothing here reckons with
+    (who provided and invoiced it, its service, SKU, region, …): columns of FOCUS as a JSON text, "" for what is measured here.
     """
 
     start_s: Integers
@@ -143,6 +145,7 @@ class UsageTable:
     policy: Categorical
     resource: Categorical
     currency: Categorical
+    origin: Categorical
     capacity: Floats
     allocated: Floats
     used: Floats
@@ -187,6 +190,7 @@ class UsageRow:
     policy: str = ""
     resource: str = NODE
     currency: str = "USD"
+    origin: str = ""
     capacity: float = 0.0
     allocated: float = 0.0
     used: float = 0.0

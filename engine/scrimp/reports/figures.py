@@ -121,7 +121,11 @@ def sums_of_costs(costs: CostTable, question: Question, stand_for: Integers | No
     if not hit.all():
         costs, stand_for = costs.take(hit), None if stand_for is None else stand_for[hit]
     single = [name for name in _SINGLE if name in question.breakdowns]
-    others = [*((name,) for name in single), *([question.by] if question.by else []), *([TYPES] if question.types else [])]
+    others = [
+        *((name,) for name in single),
+        *([question.by] if question.by else []),
+        *([TYPES] if question.types else []),
+    ]
     fine, *found = groupings(costs, [(PERIOD, *_fine(question)), *others], question.bins)
     types = found.pop() if question.types else nothing(TYPES)
     asked = found.pop() if question.by else nothing(())

@@ -43,7 +43,7 @@ from scrimp.reports.periods import DAY_S, HOUR_S, bins, steps
 from scrimp.reports.pools import AdviceRules, Samples
 
 MANY_ROWS = 8_000_000  # from here on it is worth to start processes
-DAYS_TOGETHER = 10  # of sums, for one process
+ROWS_TOGETHER = 4_000_000  # or a file of more, in one call of a process
 PER = {"samples": 1000.0, "audio_hours": 1.0}
 LOOK_BACK_DAYS = 150  # of spend, for forecasts and their coverage
 
@@ -204,7 +204,7 @@ def _summed(history: History, ask: Ask, parts: Sequence[Part], now_s: float, pro
     calls = [call for part in parts for call in _calls(history, ask, part)]
     opened = (one for part in parts for one in history.open_usage(part.source, part.span, now_s, ask.label))
     late = (sums_of(one, ask.question, ask.book, ask.shares) for one in opened)
-    if len(calls) < 2 or (os.cpu_count() or 1) < 2 or sum(rows_of(call.paths) for call in calls) < MANY_ROWS:
+    if len(calls) < 2 or (os.cpu_count() or 1) < 2 or sum(call.rows for call in calls) < MANY_ROWS:
         found = (one for call in calls for one in _read(call))
         return added(_counted(chain(found, late), told, progress))
     with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn")) as pool:
@@ -217,6 +217,7 @@ class _Call:
     """Files to sum, for one process: sums of whole days, or usage."""
 
     paths: tuple[Path, ...]
+    rows: int
     span: Span
     ask: Ask
     daily: bool
@@ -228,11 +229,25 @@ def _calls(history: History, ask: Ask, part: Part) -> list[_Call]:
         files = Chosen((), tuple(history.usage_files(part.source, part.span)))
     else:
         files = history.files(part.source, part.span, edges)
-    days = [files.daily[at : at + DAYS_TOGETHER] for at in range(0, len(files.daily), DAYS_TOGETHER)]
     return [
-        *(_Call(some, part.span, ask, daily=True) for some in days),
-        *(_Call((path,), part.span, ask, daily=False) for path in files.usage),
+        _Call(tuple(some), rows, part.span, ask, daily)
+        for daily, paths in ((True, files.daily), (False, files.usage))
+        for some, rows in _together(paths)
     ]
+
+
+def _together(paths: Sequence[Path]) -> Iterator[tuple[list[Path], int]]:
+    """The files in runs of about `ROWS_TOGETHER`, and the rows of each run: what calls give back is added here, by one."""
+    waiting: list[Path] = []
+    rows = 0
+    for path in paths:
+        waiting.append(path)
+        rows += rows_of([path])
+        if rows >= ROWS_TOGETHER:
+            yield waiting, rows
+            waiting, rows = [], 0
+    if waiting:
+        yield waiting, rows
 
 
 def _added(call: _Call) -> Sums:
@@ -242,8 +257,9 @@ def _added(call: _Call) -> Sums:
 def _read(call: _Call) -> Iterator[Sums]:
     ask = call.ask
     if not call.daily:
-        for usage in read_pieces(call.paths[0], call.span, ask.label):
-            yield sums_of(usage, ask.question, ask.book, ask.shares)
+        for path in call.paths:
+            for usage in read_pieces(path, call.span, ask.label):
+                yield sums_of(usage, ask.question, ask.book, ask.shares)
     else:
         for costs, rows in read_daily(call.paths, ask.label):
             yield sums_of_costs(costs, ask.question, rows)
