@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.aws.server import REGION, AwsServer
-from tests.aws.setup import auto_scaling_group, event, notice_queue, section, template
+from tests.aws.setup import IMAGE, auto_scaling_group, event, notice_queue, section, template
 from tests.servers import wait_for
 
 from scrimp.api import (
@@ -457,9 +457,12 @@ def test_what_aws_refuses_is_told_once_and_the_fleet_goes_on(aws: AwsServer, roo
     assert "ec2:CreateFleet" in told[0]
 
 
-def test_a_quota_that_is_used_up_is_told_and_on_demand_is_bought(aws: AwsServer, room: Room) -> None:
+@pytest.mark.parametrize("code", ["MaxSpotInstanceCountExceeded", "SpotMaxPriceTooLow"])
+def test_a_limit_that_only_people_can_change_is_told_and_on_demand_is_bought(
+    aws: AwsServer, room: Room, code: str
+) -> None:
     """No cool-down helps there: of many GPU types a new account may have no spot at all."""
-    aws.world.refusals = {A: "MaxSpotInstanceCountExceeded", B: "MaxSpotInstanceCountExceeded"}
+    aws.world.refusals = {A: code, B: code}
     room.provider = room.build(purchase_option="spot")
     room.apply(sized(0, 1), "grow")
     told, clock = [], ManualClock(time.time())
@@ -475,7 +478,60 @@ def test_a_quota_that_is_used_up_is_told_and_on_demand_is_bought(aws: AwsServer,
         return room.options() == ["on_demand"]
 
     wait_for(bought, "it is bought on demand", SETTLE_S)
-    assert told == ["MaxSpotInstanceCountExceeded: no"]
+    assert told == [f"{code}: no"]
+
+
+def test_a_group_that_is_named_no_more_is_left_alone_and_told_of(aws: AwsServer, room: Room) -> None:
+    """Its members cost what they cost, and nobody may think that they are gone."""
+    room.grown(2)
+    instance = room.working()[0]
+    rescue = act("rescue", f"node/{instance}", {}, {}, {})
+    assert room.provider.handles(rescue)
+    room.provider = build(section(aws), room.services())
+    assert not room.provider.handles(rescue)
+    (told,) = [one for one in room.provider.examine(deadline_s=10) if one.what == "group audio"]
+    assert (told.health, told.detail[:18]) == (Health.WARNING, "2 members run on, ")
+    assert len(room.members()) == 2
+
+
+@pytest.mark.parametrize(
+    ("process", "barred"),
+    [
+        ("Launch", {"scale_up", "request_capacity", "switch_to_spot"}),
+        ("Terminate", {"scale_down", "switch_to_spot"}),
+        ("AZRebalance", set()),
+    ],
+)
+def test_a_group_whose_processes_are_suspended_is_not_asked_in_vain(
+    aws: AwsServer, room: Room, process: str, barred: set[str]
+) -> None:
+    """AWS would take the new size, and nothing would follow until somebody resumes them."""
+    auto_scaling_group(aws, "web", 2)
+    aws.client("autoscaling").suspend_processes(AutoScalingGroupName="web", ScalingProcesses=[process])
+    asked = (sized(2, 1, "web"), sized(2, 3, "web"), more("web", 1.0), switch("spot", "web"))
+    refused = {}
+    for one in asked:
+        live = room.provider.revalidate(one, deadline_s=5)
+        if isinstance(live, Refusal):
+            refused[one.action] = live.reason
+    assert set(refused) == barred
+    assert all(f"`{process}` is suspended" in reason for reason in refused.values())
+
+
+def test_a_group_without_a_template_is_refused_before_it_is_asked(aws: AwsServer, room: Room) -> None:
+    asked = aws.client("autoscaling")
+    asked.create_launch_configuration(LaunchConfigurationName="old", ImageId=IMAGE, InstanceType="m5.large")
+    asked.create_auto_scaling_group(
+        AutoScalingGroupName="web",
+        MinSize=0,
+        MaxSize=3,
+        DesiredCapacity=1,
+        AvailabilityZones=[f"{REGION}a"],
+        LaunchConfigurationName="old",
+    )
+    live = room.provider.revalidate(switch("spot", "web"), deadline_s=5)
+    assert isinstance(live, Refusal)
+    assert "no launch template" in live.reason
 
 
 def test_pools_that_hold_their_share_are_not_among_those_that_aws_chooses_from(

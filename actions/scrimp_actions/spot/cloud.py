@@ -85,7 +85,7 @@ class LaunchRequest:
 class LaunchError:
     """Why a pool gave nothing, in the cloud's own `code`. `capacity`: it had none, so it is left alone for a while.
 
-    `limit`: the account may have no more of it, which only people can change.
+    `limit`: by a quota of the account, or a cap on the price, which only people can change.
     """
 
     pool: str

@@ -49,7 +49,9 @@ class FleetProvider:
         """Whether the target is a fleet of ours, or an instance of one."""
         kind, _, target = action.target.partition("/")
         if kind == "node":
-            return action.action == RESCUE and self.manager.runner.known(target) is not None
+            entry = self.manager.runner.known(target)
+            # One of a fleet that is not named any more goes on as it is: nothing would say what takes its place.
+            return action.action == RESCUE and entry is not None and entry.fleet in self.manager.specs
         return kind == "node_group" and action.action in GROUP_ACTIONS and target in self.manager.specs
 
     def plan(self, action: PlannedAction) -> str:
@@ -65,7 +67,8 @@ class FleetProvider:
             back = self._back(spec, _turned(action, wish, self.services.now()))
             members = f"move {self._wrong(spec, Purchase.ON_DEMAND)} of {wish.size} members to on demand"
             return f"{members}: {back.text()}" if back else f"{members}; no price is known yet"
-        return f"come from {wish.size} to {_turned(action, wish, 0.0).size} members"
+        where = "; where is the fleet's own choice, not that of `pools`" if action.args.get("pools") else ""
+        return f"come from {wish.size} to {_turned(action, wish, 0.0).size} members{where}"
 
     def figures(self, action: PlannedAction) -> Mapping[str, Value]:
         """See `Figuring`: the best pool's price and its age, expected life, saving, break-even."""
@@ -92,15 +95,7 @@ class FleetProvider:
                 return Refusal(f"{action.target} is {entry.member.state} already")
             return action
         spec, wish = self._fleet(action)
-        wanted = _turned(action, wish, self.services.now())
-        if wanted.size == wish.size and wanted.purchase is wish.purchase:
-            if action.action.startswith("switch"):
-                return Refusal(f"{spec.name} is on {wish.purchase} already")
-            return Refusal(f"{spec.name} has {wish.size} members already")
-        upper = spec.max_size
-        if wanted.size < spec.min_size or (upper is not None and wanted.size > upper):
-            return Refusal(f"{spec.name} has between {spec.min_size} and {upper} members")
-        return action
+        return _refusal(action, spec, wish, _turned(action, wish, self.services.now())) or action
 
     def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:  # noqa: ARG002 - nothing is waited for
         """Write down what is wanted, or begin the rescue; once per key."""
@@ -183,6 +178,25 @@ class FleetProvider:
         if entry is None:
             raise TargetGone(f"{action.target} is no member of a fleet any more")
         return ActionResult(f"{entry.name} is {entry.member.state}", {"state": "draining"})
+
+
+def _refusal(action: PlannedAction, spec: FleetSpec, wish: Wish, wanted: Wish) -> Refusal | None:
+    """Why the fleet does not come to what an action wants of it; the fleet may have changed since that was concluded."""
+    if wanted.size == wish.size and wanted.purchase is wish.purchase:
+        already = (
+            f"is on {wish.purchase}" if action.action.startswith("switch") else f"has {wish.size} members"
+        )
+        return Refusal(f"{spec.name} {already} already")
+    more = wanted.size > wish.size
+    if action.action == ("scale_down" if more else "scale_up"):
+        return Refusal(f"{spec.name} has {wish.size} members by now: to {wanted.size} is the other way")
+    upper = spec.max_size
+    if wanted.size < spec.min_size or (upper is not None and wanted.size > upper):
+        return Refusal(f"{spec.name} has between {spec.min_size} and {upper} members")
+    strange = [pool for pool in wanted.pools if pool not in spec.pools]
+    if strange:
+        return Refusal(f"{spec.name} has no pool `{strange[0]}`; it has {', '.join(spec.pools)}")
+    return None
 
 
 def _turned(action: PlannedAction, wish: Wish, now_s: float) -> Wish:

@@ -13,7 +13,7 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from scrimp.api import Money, OutsideError, WorkerChannel, WorkQueue
+from scrimp.api import Money, OutsideError, Refused, WorkerChannel, WorkQueue
 from scrimp_actions.spot.cloud import Cloud, Instance, Launched, LaunchRequest, PoolPrice, Purchase
 from scrimp_actions.spot.fleets import FleetSpec, Round, Wish, plan_round
 from scrimp_actions.spot.hands import ENGINE_TAG, FLEET_TAG, MEMBER_TAG, FleetHands
@@ -155,6 +155,12 @@ class Manager:
         with self._turn:
             return [entry for entry in self.runner.fleet(fleet) if not entry.member.dismissed]
 
+    def unnamed(self) -> list[Entry]:
+        """Members with an instance, of fleets that are not configured any more: they go on, and cost what they cost."""
+        with self._turn:
+            entries = self.runner.entries.values()
+            return [one for one in entries if one.fleet not in self.specs and one.member.instance]
+
     def entries(self) -> list[Entry]:
         """All members of all fleets."""
         with self._turn:
@@ -274,6 +280,8 @@ class Manager:
             return made[1]
 
     def _made(self, entry: Entry, step: Step) -> LaunchRequest:
+        if entry.fleet not in self.specs:
+            raise Refused(f"`{entry.fleet}` is not among the fleets of scrimp.yaml any more")
         spec, wish = self.specs[entry.fleet], self.wishes[entry.fleet]
         full = step.on_demand or wish.purchase is Purchase.ON_DEMAND
         names = wish.pools or spec.pools

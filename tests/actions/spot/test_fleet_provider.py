@@ -133,6 +133,27 @@ class Killed(KeyStore):
         raise Unavailable(f"{key} was done, and that was all")
 
 
+@pytest.mark.parametrize(("name", "to"), [("scale_up", 3.0), ("scale_down", 5.0)])
+def test_a_size_that_was_concluded_before_another_change_is_not_gone_to_the_other_way(
+    name: str, to: float
+) -> None:
+    """An approval comes late: what was to grow the fleet must not shrink it by then."""
+    town = Town.build()
+    refused = town.apply(act(name, after={"size": to}))
+    assert isinstance(refused, Refusal)
+    assert "the other way" in refused.reason
+    assert town.provider.manager.wishes["audio"].size == 4
+
+
+def test_a_pool_that_the_fleet_does_not_have_is_refused_by_name() -> None:
+    """Nothing is known of it, and a slip in a name would fail at the cloud only."""
+    town = Town.build()
+    refused = town.apply(act("switch_to_spot", pools="p3.2xlarge:us-east-1a, p3.2xlarge:us-east-9a"))
+    assert isinstance(refused, Refusal)
+    assert "no pool `p3.2xlarge:us-east-9a`" in refused.reason
+    assert not isinstance(town.apply(act("switch_to_spot", pools="p3.2xlarge:us-east-1a")), Refusal)
+
+
 def test_capacity_that_was_asked_for_before_a_kill_is_not_asked_for_again() -> None:
     """It is the one action that is no wanted state: on top of what there is, the second time it would be more."""
     town = Town.build()

@@ -28,15 +28,19 @@ from scrimp_actions.spot.cloud import (
 
 TOKEN_LENGTH = 64
 MOST_POOLS = 300  # of one fleet (Quotas for EC2 Fleet): those that are worth most are asked
-# The account may have no more of it; of many types of GPUs it may have none until its quota is raised.
+# The account may have no more of it (of many types of GPUs it may have none until its quota is raised), or the cap on the
+# price is too low.
 LIMITS = frozenset(
-    ("MaxSpotInstanceCountExceeded", "MaxFleetCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded")
+    (
+        *("MaxSpotInstanceCountExceeded", "MaxFleetCountExceeded", "VcpuLimitExceeded"),
+        *("InstanceLimitExceeded", "SpotMaxPriceTooLow"),
+    )
 )
 # The pool has none to give, or none at this price, or the account may have no more of it: try another, later this one.
 CAPACITY = LIMITS | frozenset(
     (
         *("InsufficientInstanceCapacity", "UnfulfillableCapacity", "InsufficientHostCapacity"),
-        *("InsufficientCapacity", "InsufficientFreeAddressesInSubnet", "SpotMaxPriceTooLow"),
+        *("InsufficientCapacity", "InsufficientFreeAddressesInSubnet"),
         *("ReservationCapacityExceeded", "Unsupported"),  # the latter: the type is not offered in this zone
     )
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from scrimp.api import Money, Permission
@@ -16,12 +16,13 @@ BUYING = ("switch_to_spot", "switch_to_on_demand")
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """A group as it stands. `purchase` is a `Purchase`'s word, or `mixed`."""
+    """A group as it stands. `purchase` is a `Purchase`'s word, or `mixed`; `bars` says by action why it cannot be."""
 
     size: int
     purchase: str
     min_size: int = 0
     max_size: int | None = None
+    bars: Mapping[str, str] = field(default_factory=dict)
 
     def bounded(self, size: int) -> int:
         """The size within the group's bounds."""

@@ -12,6 +12,10 @@ from scrimp_actions.spot.aws.groups import BUYING, MIXED, RESIZING, GroupState, 
 from scrimp_actions.spot.cloud import Purchase, split_pool
 
 LIVING = ("submitted", "active", "modifying")
+SUSPENDED_BARS = {
+    "Launch": ("scale_up", "request_capacity", *BUYING),
+    "Terminate": ("scale_down", *BUYING),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,11 @@ class ScalingGroup:
         base = int(mixed.get("OnDemandBaseCapacity", 0)) if mixed else 0
         purchase = "on_demand" if share == 100 else "spot" if share == base == 0 else MIXED
         return GroupState(
-            int(found["DesiredCapacity"]), purchase, int(found["MinSize"]), int(found["MaxSize"])
+            int(found["DesiredCapacity"]),
+            purchase,
+            int(found["MinSize"]),
+            int(found["MaxSize"]),
+            _bars(found),
         )
 
     def places(self, *, deadline_s: float) -> Places | None:
@@ -220,6 +228,17 @@ class MaintainedFleet:
             *operations.MODIFY_FLEET.permissions(why, resources=arn),
             *(_shown(why) if set(actions) & set(BUYING) else ()),
         )
+
+
+def _bars(group: Mapping[str, Any]) -> dict[str, str]:
+    """What cannot be done to an Auto Scaling group now: it would be taken, and nothing would follow."""
+    found = {}
+    if not group.get("LaunchTemplate") and not group.get("MixedInstancesPolicy"):
+        found["switch_to_spot"] = "it has no launch template, which spot needs"
+    for one in group.get("SuspendedProcesses", ()):
+        for action in SUSPENDED_BARS.get(one.get("ProcessName", ""), ()):
+            found[action] = f"its process `{one['ProcessName']}` is suspended"
+    return found
 
 
 def _shown(why: str) -> Sequence[Permission]:

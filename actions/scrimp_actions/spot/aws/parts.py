@@ -57,6 +57,8 @@ class Sizes:
         now = self.group.state(deadline_s=deadline_s)
         if now is None:
             return Refusal(f"there is no group `{self.name}`")
+        if action.action in now.bars:
+            return Refusal(f"{self.name}: {now.bars[action.action]}")
         wanted = now.bounded(_size(action))
         if (now.size <= wanted) if action.action == DOWN else (now.size >= wanted):
             return Refusal(f"size of {action.target} is {now.size} already")
@@ -95,13 +97,16 @@ class Capacity:
 
     def plan(self, action: PlannedAction) -> str:
         """One line on what would be done."""
-        return f"launch {_count(action)} more members of `{self.name}`"
+        where = "; where is its own choice, not that of `pools`" if action.args.get("pools") else ""
+        return f"launch {_count(action)} more members of `{self.name}`{where}"
 
     def revalidate(self, action: PlannedAction, *, deadline_s: float) -> PlannedAction | Refusal:
         """Refused where there is no group, or no room in it."""
         now = self.group.state(deadline_s=deadline_s)
         if now is None:
             return Refusal(f"there is no group `{self.name}`")
+        if action.action in now.bars:
+            return Refusal(f"{self.name}: {now.bars[action.action]}")
         if now.bounded(now.size + 1) <= now.size:
             return Refusal(f"{self.name} has {now.size} members, as many as it may")
         return action
@@ -174,6 +179,8 @@ class Purchases:
             return Refusal(f"there is no group `{self.name}`")
         if now.purchase == self.purchase:
             return Refusal(f"{self.name} is {now.purchase} already")
+        if action.action in now.bars:
+            return Refusal(f"{self.name}: {now.bars[action.action]}")
         return replace(action, before={"purchase_option": now.purchase})
 
     def apply(self, action: PlannedAction, *, key: str, deadline_s: float) -> ActionResult:  # noqa: ARG002 - as above

@@ -6,6 +6,7 @@ keep, and are told what is wanted. What is not named is never touched, and is no
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -170,6 +171,9 @@ class AwsProvider:
             wish, there = manager.wishes[name], len(manager.members(name))
             detail = f"{there} of {wish.size} members, {wish.purchase} is wanted"
             found.append(Checkup(f"group {name}", Health.GOOD, detail))
+        for name, count in Counter(one.fleet for one in manager.unnamed()).items():
+            detail = f"{count} members run on, though scrimp.yaml does not name it any more"
+            found.append(Checkup(f"group {name}", Health.WARNING, detail))
         if manager.specs:
             found += self._strangers(deadline_s / 2)
         return found
