@@ -64,6 +64,37 @@ def test_a_lease_that_ran_out_holds_until_it_is_anothers() -> None:
     assert queue.commit([(old, "late")], 5 * LEASE_S) == (Commit.DONE,)
 
 
+def test_a_clock_that_is_ahead_takes_what_it_asks_for_and_no_more() -> None:
+    """All leases have run out by its time; the rest of them hold, and are committed."""
+    queue = held(40)
+    mine = take(queue, "w1", leases=4)
+    (stolen,) = take(queue, "w2", 1e6)
+    answers = queue.commit([(one, "mine") for one in mine], 10.0)
+    assert answers == (Commit.REFUSED, *[Commit.DONE] * 3)
+    assert (stolen.first, stolen.stop) == (mine[0].first, mine[0].stop)
+
+
+@pytest.mark.parametrize("lease_s", [0.0, -1.0, float("nan")])
+def test_a_lease_without_a_length_is_none(lease_s: float) -> None:
+    """One that is not a number would never run out, and its items never come back."""
+    queue = held(10)
+    with pytest.raises(ValueError, match="is none"):
+        queue.take("w", 0.0, leases=1, items=1, lease_s=lease_s)
+    lease = take(queue, "w")
+    with pytest.raises(ValueError, match="is none"):
+        queue.extend(lease, 0.0, lease_s=lease_s)
+
+
+@pytest.mark.parametrize("items", [0, -3])
+def test_nothing_cannot_be_added(items: int) -> None:
+    """It would stand where the next items belong, and no more could be added ever after."""
+    queue = held(10)
+    with pytest.raises(ValueError, match="none to be added"):
+        queue.add(items)
+    assert queue.add(5) == 10
+    assert queue.counts().waiting == 15
+
+
 def test_what_came_back_goes_first_and_the_longest_waiting_of_it() -> None:
     """Stragglers' items must not wait behind millions of fresh ones."""
     queue = held(100)

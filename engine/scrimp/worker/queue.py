@@ -97,7 +97,9 @@ class SqliteQueue:
         return queue
 
     def add(self, items: int) -> int:
-        """Put more items in; the number of the first of them."""
+        """Put more items in; the number of the first of them. Raises `ValueError` where they are none."""
+        if items < 1:
+            raise ValueError(f"{items} items are none to be added")
         with self._writing():
             first = self._sum("items")
             self._link.execute("UPDATE sums SET items=items+?", (items,))
@@ -124,12 +126,13 @@ class SqliteQueue:
         self, worker: str, now_s: float, *, leases: int, items: int, lease_s: float
     ) -> tuple[Lease, ...]:
         """See `WorkQueue.take`."""
+        _lasting(lease_s)
         if leases < 1 or items < 1:
             return ()
         with self._writing() as run:
             if run("SELECT 1 FROM barred WHERE worker=?", (worker,)).fetchone():
                 return ()
-            self._turn_back_lapsed(now_s)
+            self._turn_back_lapsed(now_s, leases)
             epoch = self._sum("epoch")
             taken: list[Lease] = []
             while len(taken) < leases:
@@ -156,6 +159,7 @@ class SqliteQueue:
 
     def extend(self, leases: Sequence[Lease], now_s: float, *, lease_s: float) -> tuple[Lease, ...]:
         """See `WorkQueue.extend`."""
+        _lasting(lease_s)
         with self._writing() as run:
             until_s = now_s + lease_s
             return tuple(
@@ -279,10 +283,14 @@ class SqliteQueue:
 
     # ---- within a transaction ----
 
-    def _turn_back_lapsed(self, now_s: float) -> None:
-        """Leases that have run out: their items may be at fault, so it counts as an attempt."""
+    def _turn_back_lapsed(self, now_s: float, most: int) -> None:
+        """Leases that have run out: their items may be at fault, so it counts as an attempt.
+
+        No more of them than are asked for: the rest hold, so that a clock that is ahead does not take all from all.
+        """
         lapsed = self._link.execute(
-            "SELECT epoch FROM leases WHERE until_s<? ORDER BY until_s LIMIT ?", (now_s, MOST_LAPSED)
+            "SELECT epoch FROM leases WHERE until_s<? ORDER BY until_s LIMIT ?",
+            (now_s, min(most, MOST_LAPSED)),
         ).fetchall()
         for (epoch,) in lapsed:
             self._blame(epoch, now_s, "its lease ran out")
@@ -344,6 +352,12 @@ class SqliteQueue:
                 yield
             except sqlite3.Error as error:
                 raise Unavailable(f"the work queue cannot be used: {error}") from error
+
+
+def _lasting(lease_s: float) -> None:
+    """A lease that ended before it began is nobody's, and one without an end (NaN) would never come back."""
+    if not lease_s > 0.0:
+        raise ValueError(f"a lease of {lease_s} s is none")
 
 
 def open_queue(
