@@ -3,8 +3,11 @@
 A `Form` maps a file's columns to the few that usage is made of, as SQL over texts. Costs are effective (amortised: what a
 commitment bought is spread over its use) or billed (as invoiced).
 
-Sources: the FOCUS specification's columns; the AWS data dictionaries of the legacy report and of `COST_AND_USAGE_REPORT`
-(CUR 2.0), and for their names in FOCUS the rules of the FinOps Foundation's converters; for amortised AWS costs the rule by line item type of the AWS Well-Architected cost dashboards.
+What a commitment bought and nobody used is idle: the machine was paid for. Tax, credits and fees buy no machine.
+
+Sources: the FOCUS specification's columns, and its keys of `SkuPriceDetails`; the AWS data dictionaries of the legacy report
+and of `COST_AND_USAGE_REPORT` (CUR 2.0), and for their names in FOCUS the rules of the FinOps Foundation's converters; for
+amortised AWS costs the rule by line item type of the AWS Well-Architected cost dashboards.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +20,17 @@ from scrimp.history.query import named, quoted
 Source = Literal["focus", "cur"]
 Basis = Literal["effective", "billed"]
 
+_BILLED_TYPE = r":([a-z][a-z0-9-]*\.[a-z0-9-]+)$"  # of AWS usage types, such as `USW2-BoxUsage:g5.xlarge`
+_TAG_COLUMN = "resource_tags_user_"
 _GPU_TYPE = r"(^|[^a-z0-9])(p[2-9][a-z]*|g[2-9][a-z]*|gr[0-9]+|trn[0-9]+[a-z]*)\.[0-9a-z]+"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How to read one file. Each text but `source` is an SQL expression that gives a text, `start` and `end` RFC 3339."""
+    """How to read one file. Each text but `source` is an SQL expression that gives a text, `start` and `end` RFC 3339.
+
+    `idle` gives whether a charge is for what was bought and nobody used.
+    """
 
     source: Source
     name: str
@@ -36,6 +44,7 @@ class Form:
     resource: str
     labels: str
     origin: str
+    idle: str
     job: str = "''"
     operation: str = "''"
 
@@ -48,8 +57,17 @@ def form_of(columns: Sequence[str], basis: Basis) -> Form | None:
     if "lineItem/UsageStartDate" in there:
         return _cur(there, basis, "legacy AWS cost and usage report")
     if "line_item_usage_start_date" in there:
-        return _cur(there, basis, "AWS CUR 2.0")
+        # The legacy report in Parquet has CUR 2.0's names, but a column for each tag and product attribute.
+        legacy = "resource_tags" not in there and any(one.startswith(_TAG_COLUMN) for one in there)
+        return _cur(there, basis, "legacy AWS cost and usage report" if legacy else "AWS CUR 2.0")
     return None
+
+
+def lacking(columns: Sequence[str], basis: Basis) -> str:
+    """The one column that a file lacks to be a FOCUS bill; "" where it is nothing like one."""
+    needed = ("ChargePeriodStart", "ChargePeriodEnd", _focus_cost(basis))
+    missing = [one for one in needed if one not in columns]
+    return missing[0] if len(missing) == 1 else ""
 
 
 def _focus_cost(basis: Basis) -> str:
@@ -60,24 +78,38 @@ def _focus(there: set[str], basis: Basis) -> Form:
     def text(name: str) -> str:
         return f"coalesce({named(name)}, '')" if name in there else "''"
 
-    service, kind = text("ServiceName"), text("ResourceType")
+    def detail(name: str) -> str:
+        """What the price is of, by the specification's keys."""
+        details = text("SkuPriceDetails")
+        return f"CASE WHEN json_valid({details}) THEN json_extract_string({details}, '$.{name}') END"
+
+    service = text("ServiceName")
+    billed_types = (
+        f"nullif(regexp_extract({text(name)}, {quoted(_BILLED_TYPE)}, 1), '')"
+        for name in ("SkuMeter", "x_UsageType")
+    )
+    kind = f"coalesce({detail('InstanceType')}, {', '.join(billed_types)}, {text('ResourceType')})"
+    gpus = f"coalesce(TRY_CAST({detail('GpuCount')} AS DOUBLE), 0) > 0"
     resource = f"""CASE
       WHEN lower({service}) IN ('gpu', 'cpu', 'memory', 'storage') THEN lower({service})
+      WHEN {text("ChargeCategory")} IN ('Tax', 'Credit', 'Adjustment', 'Purchase') THEN 'other'
       WHEN {text("ServiceCategory")} = 'Storage' THEN 'storage'
       WHEN {text("ServiceCategory")} IN ('Compute', 'AI and Machine Learning')
-        THEN CASE WHEN regexp_matches(lower({kind}), {quoted(_GPU_TYPE)}) THEN 'gpu' ELSE 'cpu' END
+        THEN CASE WHEN {gpus} OR regexp_matches(lower({kind}), {quoted(_GPU_TYPE)}) THEN 'gpu' ELSE 'cpu' END
       ELSE 'other' END"""
+    idle = f"{text('CommitmentDiscountStatus')} = 'Unused'"
     option = f"""CASE {text("PricingCategory")} WHEN 'Standard' THEN 'on_demand' WHEN 'Dynamic' THEN 'spot'
       WHEN 'Committed' THEN 'reserved' ELSE '' END"""
     return Form(
         *("focus", "FOCUS", text("ChargePeriodStart"), text("ChargePeriodEnd"), text(_focus_cost(basis))),
         currency=text("BillingCurrency"),
-        node=text("ResourceId"),
+        node=f"CASE WHEN {idle} AND {text('ResourceId')} = '' THEN {text('CommitmentDiscountId')} ELSE {text('ResourceId')} END",
         instance_type=kind,
         purchase_option=option,
         resource=resource,
         labels=text("Tags"),
         origin=_origin({name: text(name) for name in CARRIED if name in there}),
+        idle=idle,
         job=text("x_Job"),
         operation=text("x_Operation"),
     )
@@ -95,15 +127,21 @@ def _cur(there: set[str], basis: Basis, name: str) -> Form:
     usage, product = column("lineItem", "UsageType"), column("lineItem", "ProductCode")
     instance, family = column("product", "instanceType"), column("product", "productFamily")
     option = f"""CASE WHEN {usage} LIKE '%SpotUsage%' THEN 'spot'
-      WHEN {kind} IN ('DiscountedUsage', 'SavingsPlanCoveredUsage', 'RIFee', 'SavingsPlanRecurringFee') THEN 'reserved'
+      WHEN {kind} IN ('DiscountedUsage', 'SavingsPlanCoveredUsage', 'SavingsPlanNegation', 'RIFee', 'SavingsPlanRecurringFee')
+        THEN 'reserved'
       WHEN {instance} <> '' THEN 'on_demand' ELSE '' END"""
+    amortised = basis == "effective"
+    fees = ("Tax", "Credit", "Refund", "Fee", "SavingsPlanUpfrontFee", "SavingsPlanNegation")
+    commitments = ("RIFee", "SavingsPlanRecurringFee")
+    idle = f"{kind} IN {commitments}" if amortised else "false"
     resource = f"""CASE
-      WHEN {kind} IN ('Tax', 'Credit', 'Refund', 'Fee', 'RIFee', 'SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee') THEN 'other'
+      WHEN {kind} IN {fees if amortised else (*fees, *commitments)} THEN 'other'
+      WHEN {kind} = 'SavingsPlanRecurringFee' AND {instance} = '' THEN 'cpu'
       WHEN {instance} <> '' THEN CASE WHEN regexp_matches(lower({instance}), {quoted(_GPU_TYPE)}) THEN 'gpu' ELSE 'cpu' END
       WHEN {family} LIKE '%Storage%' OR {usage} LIKE '%EBS:%' OR {product} = 'AmazonS3' THEN 'storage'
       ELSE 'other' END"""
     cost = column("lineItem", "UnblendedCost")
-    if basis == "effective":
+    if amortised:
         cost = _amortised(column, kind, cost)
     return Form(
         *("cur", name, column("lineItem", "UsageStartDate"), column("lineItem", "UsageEndDate"), cost),
@@ -112,8 +150,9 @@ def _cur(there: set[str], basis: Basis, name: str) -> Form:
         instance_type=instance,
         purchase_option=option,
         resource=resource,
-        labels=_tags(there, legacy=legacy),
-        origin=_origin(_aws_origin(column, kind, _tags(there, legacy=legacy))),
+        labels=_tags(there),
+        origin=_origin(_aws_origin(column, kind, _tags(there))),
+        idle=idle,
     )
 
 
@@ -176,20 +215,15 @@ def _amortised(column: Callable[[str, str], str], kind: str, plain: str) -> str:
       ELSE {plain} END"""
 
 
-def _tags(there: set[str], *, legacy: bool) -> str:
+def _tags(there: set[str]) -> str:
     """Tags as a JSON text, without AWS's mark of who made them (`user:` or `user_`)."""
-    if not legacy:
-        return (
-            "regexp_replace(coalesce(resource_tags, ''), '\"user_', '\"', 'g')"
-            if "resource_tags" in there
-            else "''"
-        )
-    names = sorted(one for one in there if one.startswith("resourceTags/user:"))
+    if "resource_tags" in there:
+        return "regexp_replace(coalesce(resource_tags, ''), '\"user_', '\"', 'g')"
+    marks = ("resourceTags/user:", _TAG_COLUMN)
+    names = {one.removeprefix(mark): one for mark in marks for one in sorted(there) if one.startswith(mark)}
     if not names:
         return "''"
-    pairs = ", ".join(
-        f"{quoted(one.removeprefix('resourceTags/user:'))}, nullif({named(one)}, '')" for one in names
-    )
+    pairs = ", ".join(f"{quoted(tag)}, nullif({named(one)}, '')" for tag, one in names.items())
     return f"CAST(json_object({pairs}) AS VARCHAR)"
 
 

@@ -1,7 +1,7 @@
 """Bills into usage: read, checked row by row, spread over days, and written so that the total is the file's to the millionth.
 
 A charge of compute or storage becomes what was offered and billed, and an allocation whose use nobody measured; a tag `job`,
-`operation` or `team` names it. Anything else (support, tax, credits) is billed for no resource. Bad rows are left out,
+`operation` or `team` names it. What a commitment bought and nobody used is allocated to nobody. Anything else (support, tax, credits) is billed for no resource. Bad rows are left out,
 told with their line, and their cost counted where it can be read. To import a file again changes nothing; a bill that was
 delivered again, with other contents, is another file (see `redelivered`).
 """
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scrimp.diagnostics import Diagnostic, Severity, Source
-from scrimp.history.bills import Basis, Form, form_of
+from scrimp.history.bills import Basis, Form, form_of, lacking
 from scrimp.history.bills import Source as Kind
 from scrimp.history.daily import add_up
 from scrimp.history.files import DAY_S, Folder, HistoryError, Part, day_of, guarded
@@ -30,6 +30,7 @@ from scrimp.history.rollup import NOT_MEASURED
 
 MARK = "importing-"
 TOLD = 20  # bad rows that are told one by one
+COST_MAX = 10**12  # of one row, in its currency: sums of millionths must fit 64 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,12 @@ def import_bill(
     columns = _columns(path)
     form = form_of(columns, basis)
     if form is None:
-        raise HistoryError(f"`{path.name}` is no bill that scrimp knows", "SCR808")
+        lacks = lacking(columns, basis)
+        raise HistoryError(
+            f"`{path.name}` is no bill that scrimp knows"
+            + (f": it has no column `{lacks}`" if lacks else ""),
+            "SCR808",
+        )
     ident = _digest(path)
     with connect(folder.root, limits) as link:
         run(link, "SET preserve_insertion_order = true")
@@ -158,26 +164,27 @@ def _lines(form: Form) -> str:
     time = "TRY_CAST(nullif({0}, '') AS TIMESTAMPTZ)"
     return f"""SELECT n, epoch({time.format(form.start)})::BIGINT AS start_s, epoch({time.format(form.end)})::BIGINT AS end_s,
       TRY_CAST(nullif({form.cost}, '') AS DECIMAL(38, 12)) AS cost, {form.currency} AS currency, {form.node} AS node,
-      {form.instance_type} AS instance_type, {form.purchase_option} AS purchase_option, {form.resource} AS resource,
+      {form.instance_type} AS instance_type, {form.purchase_option} AS purchase_option, {form.resource} AS resource, {form.idle} AS idle,
       CASE WHEN json_valid({form.labels}) THEN {form.labels} ELSE '' END AS labels, {form.origin} AS origin, {form.job} AS own_job, {form.operation} AS own_operation,
       {form.cost} AS cost_text, {form.start} AS start_text FROM bill"""
 
 
-_BAD = """CASE WHEN start_s IS NULL THEN 'no time in `' || coalesce(start_text, '') || '`'
+_BAD = f"""CASE WHEN start_s IS NULL THEN 'no time in `' || coalesce(start_text, '') || '`'
   WHEN end_s IS NULL OR end_s <= start_s THEN 'its period ends before it begins'
   WHEN cost IS NULL THEN 'its cost `' || coalesce(cost_text, '') || '` is no number'
-  WHEN NOT regexp_matches(currency, '^[A-Z]{3}$') THEN '`' || currency || '` is no currency' END"""
+  WHEN abs(cost) > {COST_MAX} THEN 'its cost `' || cost_text || '` is too large'
+  WHEN NOT regexp_matches(currency, '^[A-Z]{{3}}$') THEN '`' || currency || '` is no currency' END"""
 
 # Sums run on, so that the rounded pieces add to the rounded total.
-_CHARGES = f"""SELECT n, start_s, end_s, currency, node, instance_type, purchase_option, resource, labels, origin, own_job, own_operation,
-  (round(sum(cost) OVER (PARTITION BY currency ORDER BY n ROWS UNBOUNDED PRECEDING) * 1000000)
+_CHARGES = f"""SELECT n, start_s, end_s, currency, node, instance_type, purchase_option, resource, idle, labels, origin, own_job,
+  own_operation, (round(sum(cost) OVER (PARTITION BY currency ORDER BY n ROWS UNBOUNDED PRECEDING) * 1000000)
    - round(coalesce(sum(cost) OVER (PARTITION BY currency ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) * 1000000))::HUGEINT AS micro
 FROM lines WHERE ({_BAD}) IS NULL"""
 
 _DAYS = f"""SELECT greatest(start_s, day * 86400) AS start_s, least(end_s, (day + 1) * 86400) AS end_s, day,
   (micro * (least(end_s, (day + 1) * 86400) - start_s) // (end_s - start_s)
    - micro * (greatest(start_s, day * 86400) - start_s) // (end_s - start_s))::BIGINT AS micro,
-  currency, node, instance_type, purchase_option, resource, labels, origin,
+  currency, node, instance_type, purchase_option, resource, idle, labels, origin,
   coalesce(nullif(own_job, ''), json_extract_string(nullif(labels, ''), '$.job'), {quoted(NOT_MEASURED)}) AS job,
   coalesce(nullif(own_operation, ''), json_extract_string(nullif(labels, ''), '$.operation'), '') AS operation,
   coalesce(json_extract_string(nullif(labels, ''), '$.team'), '') AS team,
@@ -299,10 +306,10 @@ def _rows(day: int, ident: str) -> str:
     shared = "start_s, end_s, node, pool, instance_type, purchase_option"
     return f"""SELECT * FROM (
       SELECT {shared}, '' AS job, '' AS operation, team, '' AS policy, resource, currency,
-        CASE WHEN resource = 'other' THEN 0.0 ELSE (end_s - start_s) / 3600.0 END AS capacity, 0.0 AS allocated, 0.0 AS used,
+        CASE WHEN resource = 'other' OR (idle AND micro = 0) THEN 0.0 ELSE (end_s - start_s) / 3600.0 END AS capacity, 0.0 AS allocated, 0.0 AS used,
         micro AS billed_micro, labels, origin, {quoted(ident)} AS import
       FROM days WHERE day = {day}
       UNION ALL
       SELECT {shared}, job, operation, team, '', resource, currency, 0.0, (end_s - start_s) / 3600.0, 'nan'::DOUBLE, 0, labels, origin, {quoted(ident)}
-      FROM days WHERE day = {day} AND resource <> 'other'
+      FROM days WHERE day = {day} AND resource <> 'other' AND NOT idle
     ) ORDER BY start_s, node, currency, resource, job"""
