@@ -40,6 +40,19 @@ def test_growth_is_carried_on():
     assert predicted(daily, 7).mid.amount == pytest.approx(actual, rel=0.04)
 
 
+@pytest.mark.parametrize("favour", [RULES.favour, (1.0, 0.0, 0.0, 0.0), (0.0, 3.0, 1.0, 0.0)])
+def test_before_there_are_errors_to_go_by_members_count_by_favour(favour):
+    daily = 100 + 10 * np.sin(np.arange(30) / 3)
+    test = backtest(series(daily), 7, replace(RULES, favour=favour))
+    judged, members = judge(test, 7 * 24), test.members(7 * 24)
+    first = judged.known == 0
+    assert first.sum() >= 28
+    assert judged.mid[first] == pytest.approx(np.array(favour) @ members[:, first] / sum(favour))
+    if min(favour) > 0:
+        later = np.array(favour) @ members[:, ~first] / sum(favour)
+        assert not np.allclose(judged.mid[~first], later, rtol=1e-3)
+
+
 def test_before_there_are_errors_to_go_by_the_band_is_wide():
     found = predicted([100.0] * 8, 7)
     assert found.errors == 0
