@@ -93,6 +93,12 @@ class Arguments:
                 return found
         return []
 
+    def begin(self, part: str) -> None:
+        """Tell on standard error which part a full run has come to: some take many minutes."""
+        if not self.quick:
+            sys.stderr.write(f"{time.monotonic() - self.started_s:6.0f} s  {part}\n")
+            sys.stderr.flush()
+
     def left_s(self) -> float:
         """Seconds left of a quick run, less a reserve for printing; infinite in a full run."""
         if not self.quick:

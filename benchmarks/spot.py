@@ -49,12 +49,17 @@ CHANGEOVER_S = 720.0
 FRACTIONS = (0.6, 0.7, 0.8, 0.9)
 SAVINGS_S = 10.0  # a quick run begins no other market after so long: the interruptions need the rest
 DRAWS = 2  # drawn series for each job
+BLOCK = 5  # jobs of an H100 series that start within the time of one
+REDRAWN = 2000
 QUIET_CHANGES = 3  # a job with no more changes ran in a quiet market
 
 
 @dataclass(slots=True)
 class Score:
-    """Sums over jobs of one market and fraction; savings are shares of the bill on demand."""
+    """Sums over jobs of one market and fraction; savings are shares of the bill on demand.
+
+    `each` are the savings of each job in order of its start: of the optimum, of scrimp and of UP.
+    """
 
     set: str
     market: str
@@ -66,6 +71,7 @@ class Score:
     missed: int = 0
     quiet_moves: int = 0
     quiet_days: float = 0.0
+    each: list[tuple[float, float, float]] = field(default_factory=list)
 
     def mean(self, policy: str) -> float:
         """Mean saving of a policy."""
@@ -142,17 +148,21 @@ def measure(
         if hindsight is not None:
             policies["statistics known"] = Scrimp(hindsight)
         score.jobs += 1
-        score.optimum += 1 - optimum(market, job) / bill
+        best = 1 - optimum(market, job) / bill
+        score.optimum += best
         if known:
             score.whole_ticks += 1 - optimum(market, in_whole_ticks(job, market.gap_s)) / bill
+        saved: dict[str, float] = {}
         for policy, chooser in policies.items():
             done = replay(market, job, chooser)
-            score.saved[policy] = score.saved.get(policy, 0.0) + 1 - done.cost_usd / bill
+            saved[policy] = 1 - done.cost_usd / bill
+            score.saved[policy] = score.saved.get(policy, 0.0) + saved[policy]
             if policy == "scrimp":
                 score.missed += done.missed
                 if done.changes <= QUIET_CHANGES:
                     score.quiet_moves += mine.moves
                     score.quiet_days += done.took_s / 86400
+        score.each.append((best, saved["scrimp"], saved["UP"]))
     return [score for score in scores if score.jobs]
 
 
@@ -179,6 +189,7 @@ class Measured:
             self.left_out.append(f"{name}: {market.name}")
             self.partial.add(name)
             return []
+        self.given.begin(f"{name}: {market.name}")
         scores = measure(name, market, fractions, count, known=known)
         self.scores += scores
         return scores
@@ -217,13 +228,15 @@ def measure_deep(run: Measured, sets: Sets) -> None:
         return
     run.tables.append(table("H100, one of several needed, each zone alone", alone))
     if not run.given.quick:
-        run.tables.append(marks(alone, drawn_limits(sets.deep, run.given.seed)))
+        run.given.begin("H100: what can be reached")
+        rng = np.random.default_rng(run.given.seed)
+        run.tables.append(marks(alone, drawn_limits(sets.deep, rng), rng))
     run.bar(at_least("H100: share of the optimum's savings", share(alone), 0.96), {"H100"})
 
 
-def drawn_limits(markets: Sequence[Market], seed: int) -> list[Limit]:
+def drawn_limits(markets: Sequence[Market], rng: np.random.Generator) -> list[Limit]:
     """The limit without foresight, on series drawn from the chain of each market that is long enough for jobs."""
-    rng, horizon_s = np.random.default_rng(seed), WORK_S / 0.8
+    horizon_s = WORK_S / 0.8
     planned = [(market, jobs_in(market, 0.8, 24)) for market in markets]
     return [
         limit(History(market, horizon_s, horizon_s - WORK_S, CHANGEOVER_S, hindsight=True), jobs, DRAWS, rng)
@@ -232,7 +245,7 @@ def drawn_limits(markets: Sequence[Market], seed: int) -> list[Limit]:
     ]
 
 
-def marks(scores: Sequence[Score], limits: Sequence[Limit]) -> Table:
+def marks(scores: Sequence[Score], limits: Sequence[Limit], rng: np.random.Generator) -> Table:
     """What the H100 share is to be measured by; every series counts alike."""
     mine, theirs = share(scores), share(scores, "UP")
     best, drawn, drawn_up, expected = np.sum(
@@ -243,6 +256,7 @@ def marks(scores: Sequence[Score], limits: Sequence[Limit]) -> Table:
     whole = sum(score.whole_ticks / score.jobs for score in scores)
     rows: list[list[float | str]] = [
         ["share of the optimum", mine, theirs],
+        ["its standard error", *spread(scores, rng)],
         ["part of the way from UP to the optimum", ratio(mine - theirs, 1 - theirs), 0.0],
         [
             "share of an optimum in whole ticks",
@@ -253,6 +267,23 @@ def marks(scores: Sequence[Score], limits: Sequence[Limit]) -> Table:
         ["drawn series: savings over those that the tables expect", ratio(drawn, expected), ""],
     ]
     return Table("H100: what can be reached", ("mark", "scrimp", "UP"), rows)
+
+
+def spread(scores: Sequence[Score], rng: np.random.Generator) -> tuple[float, float]:
+    """The standard errors of the shares of scrimp and UP, by a bootstrap of blocks of jobs that start one after the other.
+
+    Neighbouring jobs share most of their time, so they are drawn together (Künsch, Annals of Statistics 1989).
+    """
+    drawn = []
+    for _ in range(REDRAWN):
+        sums = np.zeros(3)
+        for each in (np.array(score.each) for score in scores):
+            starts = rng.integers(0, len(each), size=math.ceil(len(each) / BLOCK))
+            at = (starts[:, None] + np.arange(BLOCK)).ravel()[: len(each)] % len(each)
+            sums += each[at].mean(axis=0)
+        drawn.append((ratio(sums[1], sums[0]), ratio(sums[2], sums[0])))
+    mine, theirs = np.std(drawn, axis=0)
+    return float(mine), float(theirs)
 
 
 def ratio(part: float, whole: float) -> float:

@@ -112,6 +112,7 @@ def measure_drills(given: Arguments) -> tuple[list[Bar], list[Table], list[str]]
     """The bars of all rehearsals and ways. Quick: as many interruptions as there is time for."""
     with aws_server() as server:
         bars, tables, left_out = rehearsals(given)
+        given.begin("notices by the channels of AWS")
         more_bars, more_tables, more_left_out = measure_channels(given, server)
     return bars + more_bars, tables + more_tables, left_out + more_left_out
 
@@ -122,11 +123,13 @@ def rehearsals(given: Arguments) -> tuple[list[Bar], list[Table], list[str]]:
     tallies: dict[str, Tally] = {}
     left_out: list[str] = []
     for name, budget in (("2 min", AWS_BUDGET), ("30 s", GCP_BUDGET)):
+        given.begin(f"{INTERRUPTIONS} interruptions, {name} of notice")
         tally, plan = drill(budget, given.seed, QUICK_S if given.quick else float("inf"))
         tallies[name] = tally
         bars += drill_bars(name, tally, plan)
         if tally.interruptions < INTERRUPTIONS:
             left_out.append(f"{name}: {INTERRUPTIONS - tally.interruptions} of {INTERRUPTIONS} interruptions")
+    given.begin("storms of notices")
     storm_bars, storm_table = measure_storm()
     engine_bars, engine_left_out = measure_engine_storm(quick=given.quick)
     tables = [drill_table(tallies), storm_table]

@@ -12,7 +12,7 @@ import hashlib
 import sys
 import time
 import timeit
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -358,18 +358,24 @@ def main(given: Arguments) -> Report:
             "most curves of each family, and as many more as time asks for (see `number`)",
             "some kinds of latencies for drift; slices of the server's grid",
         ]
-    parts = [
-        speed_part(given.seed),
-        servers_part(given),
-        jobs_part(given),
-        drift_part(given),
-        exact_part(exact, [] if given.quick else sample(grid, 1, given.seed), shapes, given),
-    ]
     judged = sample([c for c in plain if not chosen_half(c)], 1, given.seed)
-    if judged:
-        parts.append(perturbed_part(judged[::5] if given.quick else judged, given))
     repeats, every = (1, 8) if given.quick else (3, 3)
-    parts.append(noisy_part(noisy, shapes[::4], repeats, noisy[::every], given))
+    grids = [] if given.quick else sample(grid, 1, given.seed)
+    planned: dict[str, Callable[[], tuple[list[Bar], list[Table]]]] = {
+        "one proposal": lambda: speed_part(given.seed),
+        "a server's grid": lambda: servers_part(given),
+        "power limits": lambda: jobs_part(given),
+        "drift": lambda: drift_part(given),
+        "exact curves": lambda: exact_part(exact, grids, shapes, given),
+        "perturbed curves": lambda: perturbed_part(judged[::5] if given.quick else judged, given),
+        "noisy curves": lambda: noisy_part(noisy, shapes[::4], repeats, noisy[::every], given),
+    }
+    if not judged:
+        del planned["perturbed curves"]
+    parts = []
+    for name, part in planned.items():
+        given.begin(name)
+        parts.append(part())
     notes = [
         "Shares count at most 1; a search begins at the smallest size.",
         "Slices of a server's grid (batch limits at fixed load) are nearly flat; the grid has a bar of its own.",

@@ -13,6 +13,7 @@ sys.path.insert(0, {benchmarks!r})
 from bench import Arguments, Report, Table, at_least, at_most, read_csv, run
 
 def main(given: Arguments) -> Report:
+    given.begin("reading")
     rows = [row for path in given.files("usage", "*.csv*") for row in read_csv(path)]
     value = float(rows[0]["value"]) if rows else 1.0
     return Report([at_least("value", value, 2.0, "s"), at_most("rows", len(rows), 9)],
@@ -53,6 +54,15 @@ def test_json_carries_every_bar(tmp_path):
     assert report["left_out"] == ["nothing"]
     assert report["quick"] is True
     assert report["generated_data"] is False
+
+
+def test_a_full_run_tells_where_it_is(tmp_path):
+    """Beside the figures, which a program reads."""
+    data = str(data_folder(tmp_path, "2.5"))
+    full = run_script(tmp_path, "--data", data, "--output", "json")
+    assert full.stderr == "     0 s  reading\n"
+    json.loads(full.stdout)
+    assert run_script(tmp_path, "--data", data, "--quick").stderr == ""
 
 
 def test_a_missed_bar_is_exit_code_1(tmp_path):

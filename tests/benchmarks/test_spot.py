@@ -1,8 +1,11 @@
 """The parts of the spot benchmark that a machine may be without, and its bars that are met only below a figure."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 WITHOUT_MOTO = f"""
@@ -35,6 +38,30 @@ print(found.missed, *(value / found.jobs for value in (
     found.optimum, found.best, found.uniform_progress, found.expected
 )))
 """
+
+SPREAD = f"""
+import sys
+sys.path.insert(0, {str(BENCHMARKS)!r})
+import numpy as np
+from spot import Score, spread
+def scores(run):
+    rng = np.random.default_rng(3)
+    return [Score("s", "m", 0.8, each=[(0.5, 0.5 - x, 0.4) for x in np.repeat(rng.random(600) / 10, run)]) for _ in "ab"]
+rng = np.random.default_rng(1)
+print(*spread(scores(1), rng), *spread(scores(5), rng))
+"""
+
+
+def test_a_standard_error_is_that_of_as_many_jobs_as_do_not_overlap() -> None:
+    """Of 600 independent jobs in each of two series, and of as many that were all counted five times."""
+    done = subprocess.run(
+        [sys.executable, "-c", SPREAD], capture_output=True, text=True, timeout=60, check=True
+    )
+    alone, known, fivefold, _ = map(float, done.stdout.split())
+    assert known == pytest.approx(0.0, abs=1e-12)
+    expected = 0.1 / math.sqrt(12) / math.sqrt(600) / math.sqrt(2) / 0.5
+    assert alone == pytest.approx(expected, rel=0.25)
+    assert fivefold == pytest.approx(expected, rel=0.25)
 
 
 def test_on_a_known_chain_following_the_table_costs_what_it_says() -> None:
