@@ -246,17 +246,36 @@ def test_the_order_of_notices_does_not_matter(said: list[tuple[str, int, bool]])
 
 
 def test_silence_is_no_all_clear(aws: AwsServer, queue: str, tmp_path: Path, clock: ManualClock) -> None:
-    """Nodes without a notice are false as long as the queue answers, and unknown when it does not."""
+    """Spot without a notice is false as long as the queue answers, and unknown when it does not; on demand is not taken."""
     from tests.aws.setup import run  # noqa: PLC0415 - one test's need
 
-    (spot,) = run(aws, 1, spot=True)
+    (spot,), (full,) = run(aws, 1, spot=True), run(aws, 1)
     nodes = collector(aws, tmp_path, clock)
     one = listener(aws, queue, tmp_path, clock)
-    assert rows(nodes.collect(clock.now(), deadline_s=20), "node")[spot]["interruption_notice"] is None
+
+    def noticed() -> tuple[Any, Any]:
+        found = rows(nodes.collect(clock.now(), deadline_s=20), "node")
+        return found[spot]["interruption_notice"], found[full]["interruption_notice"]
+
+    assert noticed() == (None, False)
     one.collect(clock.now(), deadline_s=10)
-    assert rows(nodes.collect(clock.now(), deadline_s=20), "node")[spot]["interruption_notice"] is False
+    assert noticed() == (False, False)
     clock.advance(600)
-    assert rows(nodes.collect(clock.now(), deadline_s=20), "node")[spot]["interruption_notice"] is None
+    assert noticed() == (None, False)
+
+
+def test_an_instance_that_runs_again_bears_no_old_notice(tmp_path: Path) -> None:
+    """It was stopped after its notice, and is listed once more."""
+    board = NoticeBoard(tmp_path)
+    said = [(WARNING, 0.0, {"instance-action": "stop"}), (STATE, 118.0, {"state": "stopped"})]
+    for kind, late_s, detail in said:
+        at = datetime.fromtimestamp(AT_S + late_s, UTC).isoformat()
+        body = {"detail-type": kind, "detail": {"instance-id": "i-1", **detail}, "time": at}
+        notice = read_event(json.dumps(body), AT_S + late_s, "aws_events")
+        assert notice is not None
+        board.note([notice], AT_S + late_s)
+    batch = notice_batch(board.read(), AT_S + 200, ["i-1"])
+    assert (list(batch.names), batch.fields["interruption_notice"]) == (["i-1"], [False])
 
 
 def test_the_whole_way_of_a_notice_is_tested(

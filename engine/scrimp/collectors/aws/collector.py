@@ -196,8 +196,10 @@ class AwsCollector:
         if seen is None or not (0.0 < now_s - seen.at_s < self.interval_s * REUSED and seen.knows(board)):
             seen = self._look(now_s, deadline_s)
         self._seen = seen if seen.whole else None
-        told = () if seen.spot is None else (notice_batch(board, now_s, seen.spot),)
-        return Collected([*seen.batches, *told], seen.failed)
+        if seen.spot is None:
+            return Collected(seen.batches, seen.failed)
+        kept = sorted(seen.nodes.difference(seen.spot))
+        return Collected([*seen.batches, notice_batch(board, now_s, seen.spot, kept)], seen.failed)
 
     def _look(self, now_s: float, deadline_s: float) -> _Seen:
         """Read the account once."""

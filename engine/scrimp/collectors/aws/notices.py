@@ -10,30 +10,36 @@ HEARD_WITHIN_S = 120.0  # a queue that has been silent for longer tells nothing,
 OVER_S = 120.0  # an instance that was to be taken so long ago is no node, unless it is still listed as one
 
 
-def notice_batch(board: Board, now_s: float, instances: Sequence[str] = ()) -> KindBatch:
+def notice_batch(
+    board: Board, now_s: float, instances: Sequence[str] = (), kept: Sequence[str] = ()
+) -> KindBatch:
     """Rows of `node`: those with a notice, and of `instances` those without, as long as notices are heard at all.
 
+    What is `kept`, as on demand, is not taken, and known not to be: else it would make each count of its group unknown.
     A notice that came late, or whose end nobody told, makes no row: nothing else would be known of it, and a `count` over
     nodes would be unknown for it.
     """
-    taken = _latest_s(board, NoticeKind.INTERRUPTION)
-    at_risk = _latest_s(board, NoticeKind.REBALANCE)
     gone = _latest_s(board, NoticeKind.GONE)
-    noticed = [
-        *(
-            one
-            for one, at_s in taken.items()
-            if _stands(at_s - LEAD_S, gone.get(one)) and now_s - at_s <= OVER_S
-        ),
-        *(one for one, at_s in at_risk.items() if _stands(at_s, gone.get(one)) and one not in taken),
-    ]
+    taken = {
+        one: at_s
+        for one, at_s in _latest_s(board, NoticeKind.INTERRUPTION).items()
+        if _stands(at_s - LEAD_S, gone.get(one))
+    }
+    at_risk = {
+        one: at_s
+        for one, at_s in _latest_s(board, NoticeKind.REBALANCE).items()
+        if _stands(at_s, gone.get(one))
+    }
+    near = [one for one, at_s in taken.items() if now_s - at_s <= OVER_S]
+    noticed = [*near, *(one for one in at_risk if one not in taken)]
     heard = board.heard_at_s is not None and now_s - board.heard_at_s <= HEARD_WITHIN_S
-    names = list(dict.fromkeys([*noticed, *instances]))
-    otherwise: Value = False if heard else None
+    names = list(dict.fromkeys([*noticed, *instances, *kept]))
+    safe, silent = frozenset(kept), False if heard else None
+    otherwise: dict[str, Value] = {one: False if one in safe else silent for one in names}
     fields: dict[str, Sequence[Value]] = {
-        "interruption_notice": [True if one in taken else otherwise for one in names],
+        "interruption_notice": [True if one in taken else otherwise[one] for one in names],
         "time_to_interruption": [taken[one] - now_s if one in taken else None for one in names],
-        "rebalance_recommended": [True if one in at_risk else otherwise for one in names],
+        "rebalance_recommended": [True if one in at_risk else otherwise[one] for one in names],
     }
     return KindBatch("node", names, fields, None, now_s)
 
