@@ -312,6 +312,50 @@ def test_costs_come_from_cost_explorer_and_are_kept(
     assert "no figure" in look(one, clock).failed["budget.spent"]
 
 
+def priced(server: AwsServer, *amounts: float) -> None:
+    """What Cost Explorer answers, one after the other."""
+    import httpx  # noqa: PLC0415 - one test's need
+
+    time_period = {"Start": "2026-11-01", "End": "2026-11-26"}
+    results = [
+        {
+            "ResultsByTime": [
+                {"TimePeriod": time_period, "Total": {"UnblendedCost": {"Amount": str(one), "Unit": "USD"}}}
+            ]
+        }
+        for one in amounts
+    ]
+    httpx.post(f"{server.url}/moto-api/static/ce/cost-and-usage-results", json={"results": results})
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_cost_explorer_said_outlives_the_process(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock, damaged: bool
+) -> None:
+    """Each question costs a cent, and `run --once` is a process of its own every minute. A damaged file costs one more."""
+    priced(aws, 123.5, 200.0)
+    costs = [{"name": "audio"}, {"name": "audio", "field": "forecast", "period": "day"}]
+    look(collector(aws, tmp_path, clock, costs=costs), clock)
+    assert aws.world.calls.count("ce:GetCostAndUsage") == 2
+    clock.advance(60)
+    (kept,) = (tmp_path / "aws").glob("costs-*.json")
+    if damaged:
+        kept.write_text('{"a": 1}')
+    again = rows(look(collector(aws, tmp_path, clock, costs=costs), clock), "budget")["audio"]
+    assert aws.world.calls.count("ce:GetCostAndUsage") == (4 if damaged else 2)
+    assert damaged or {again["spent"], again["forecast"]} == {123.5, 200.0}
+
+
+def test_a_new_month_is_asked_for_at_once(aws: AwsServer, tmp_path: Path) -> None:
+    """What was spent in the one before says nothing of it."""
+    clock = ManualClock(datetime(2026, 11, 30, 23, 0, tzinfo=UTC).timestamp())
+    priced(aws, 900.0, 1.0)
+    one = collector(aws, tmp_path, clock, costs=[{"name": "audio"}])
+    assert rows(look(one, clock), "budget")["audio"]["spent"] == 900.0
+    clock.advance(2 * 3600)
+    assert rows(look(one, clock), "budget")["audio"]["spent"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("config", "told"),
     [

@@ -49,7 +49,7 @@ from scrimp.collectors.aws.fleet import (
     own_groups,
     templates_of,
 )
-from scrimp.collectors.aws.kept import Kept
+from scrimp.collectors.aws.kept import Kept, KeptFigures
 from scrimp.collectors.aws.market import MARKET_FIELDS, Market, market_batch, placement_scores
 from scrimp.collectors.aws.measures import Cost, Metric, metric_batches, spent
 from scrimp.collectors.aws.notices import NOTICE_FIELDS, notice_batch
@@ -135,7 +135,8 @@ class AwsCollector:
         self._scores: Kept[dict[str, int]] = Kept(HOUR_S, RETRY_S)
         self._zone_ids: Kept[dict[str, str]] = Kept(DAY_S, 0.0)
         self._templates: dict[tuple[str, str], Kept[str]] = {}
-        self._spent = {cost: Kept[float](DAY_S / 4, HOUR_S) for cost in self._costs}
+        kept_at = services.state_dir / "aws" / f"costs-{self.name}.json"
+        self._spent = KeptFigures(kept_at, DAY_S / 4, HOUR_S, writes=not services.preview)
         self._board = NoticeBoard(services.state_dir)
         self._seen: _Seen | None = None
         self._state_dir = services.state_dir
@@ -279,7 +280,9 @@ class AwsCollector:
         )
 
     def _ask_spent(self, cost: Cost, now_s: float, deadline_s: float) -> float | None:
-        return self._spent[cost].get(now_s, lambda: spent(self.account, cost, now_s, deadline_s=deadline_s))
+        return self._spent.get(
+            cost.key(now_s), now_s, lambda: spent(self.account, cost, now_s, deadline_s=deadline_s)
+        )
 
     def _market(
         self, look: _Asked, running: Collection[str], scores: Mapping[str, int], zone_ids: Mapping[str, str]

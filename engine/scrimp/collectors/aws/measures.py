@@ -1,8 +1,9 @@
 """Fields from CloudWatch metrics and from Cost Explorer, as the configuration maps them."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import astuple, dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from scrimp.api import KindBatch, Unavailable
@@ -124,14 +125,25 @@ class Cost:
             tuple(raw.get("tags", {}).items()),
         )
 
+    def begin(self, now_s: float) -> date:
+        """The first day of the period."""
+        today = datetime.fromtimestamp(now_s, UTC).date()
+        return today.replace(day=1) if self.period == "month" else today
+
+    def key(self, now_s: float) -> str:
+        """What its answer is kept under: a new period is a new question."""
+        return json.dumps([*astuple(self), self.begin(now_s).isoformat()])
+
 
 def spent(account: Account, cost: Cost, now_s: float, *, deadline_s: float) -> float:
     """What was spent in the period so far. The end that Cost Explorer takes is exclusive, so it is tomorrow."""
     today = datetime.fromtimestamp(now_s, UTC).date()
-    begin = today.replace(day=1) if cost.period == "month" else today
     filters = [{"Tags": {"Key": key, "Values": [value]}} for key, value in cost.tags]
     arguments: dict[str, Any] = {
-        "TimePeriod": {"Start": begin.isoformat(), "End": (today + timedelta(days=1)).isoformat()},
+        "TimePeriod": {
+            "Start": cost.begin(now_s).isoformat(),
+            "End": (today + timedelta(days=1)).isoformat(),
+        },
         "Granularity": "MONTHLY" if cost.period == "month" else "DAILY",
         "Metrics": [cost.metric],
     }
