@@ -95,6 +95,81 @@ def test_a_budget_of_bills_says_up_to_when_it_knows(folder: Path, scrimp: Shell,
     )
 
 
+def test_a_budget_before_anything_was_seen_is_unknown_and_not_at_nothing(folder: Path, scrimp: Shell) -> None:
+    (folder / "scrimp.yaml").write_text(CONFIG)
+    shown = scrimp("budget", "all")
+    assert shown.code == ExitCode.DONE
+    assert "no usage yet" in shown.out
+    assert "0.0%" not in shown.out
+    (told,) = json.loads(scrimp("budget", "all", "--output", "json").out)["budgets"]
+    assert (told["spent"], told["used"], told["forecast"], told["alerts"]) == (None, None, None, [])
+
+
+def test_what_was_billed_in_another_currency_is_told_beside_budgets(folder: Path, scrimp: Shell) -> None:
+    (folder / "scrimp.yaml").write_text("currency: EUR\n" + CONFIG)
+    day = datetime.fromtimestamp(time.time() // DAY_S * DAY_S - DAY_S, UTC)
+    bill(folder / "bill.csv", ("i", f"{day:%FT%TZ}", f"{day:%FT06:00:00Z}", "24"))
+    scrimp("history", "import", "bill.csv")
+    shown = scrimp("budget", "all")
+    if day.year == datetime.now(UTC).year:
+        assert "$24.00 since" in shown.err
+    assert "spent              €0.00" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [("0", "must be above 0"), ("-1", "must be above 0"), (".inf", "no number"), (".nan", "no number")],
+)
+def test_a_budget_of_nothing_or_of_no_amount_is_a_mistake(
+    folder: Path, scrimp: Shell, limit: str, said: str
+) -> None:
+    (folder / "scrimp.yaml").write_text(f"budgets: {{all: {{limit: {limit}}}}}\n")
+    shown = scrimp("budget")
+    assert shown.code == ExitCode.WRONG
+    assert said in shown.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--period", "week", "--from", "2026-11-01"), "`--period` is of calendar periods"),
+        (("--back", "1", "--from", "2026-11-01"), "`--back` is of calendar periods"),
+        (("--back", "100000"), "no month so long ago"),
+        (("--period", "year", "--back", "3000"), "no year so long ago"),
+        (("--source", "focuss"), "did you mean `focus`?"),
+        (("--source", "azure"), "there are cur, focus, measured"),
+    ],
+)
+def test_a_report_of_no_period_or_source_is_a_mistake(
+    folder: Path, scrimp: Shell, flags: tuple[str, ...], said: str
+) -> None:
+    shown = scrimp("report", *flags)
+    assert shown.code == ExitCode.WRONG
+    assert said in shown.err
+
+
+def test_a_name_from_a_bill_cannot_break_the_table_or_command_the_terminal(
+    folder: Path, scrimp: Shell
+) -> None:
+    hour = ("2026-11-01T00:00:00Z", "2026-11-01T01:00:00Z", "1")
+    bill(folder / "bill.csv", ('"a\n\x1b[2Jb"', *hour))
+    scrimp("history", "import", "bill.csv")
+    shown = scrimp("report", "--from", "2026-11-01", "--to", "2026-11-02")
+    assert "\na??[2Jb " in shown.out
+    assert "\x1b" not in shown.out
+
+
+def test_a_past_that_nobody_gives_is_told_in_a_line(folder: Path, scrimp: Shell) -> None:
+    queries = "[{kind: node, field: cores, query: cores}]"
+    (folder / "scrimp.yaml").write_text(
+        f"collectors:\n  prom: {{type: prometheus, url: 'http://127.0.0.1:9', queries: {queries}}}\n"
+    )
+    shown = scrimp("history", "fill", "--from", "30d")
+    assert shown.code == ExitCode.FAILED
+    assert len(shown.err.splitlines()) == 1
+    assert "`prom` has no past to give: cannot be reached" in shown.err
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
 def test_times_without_a_zone_are_utc_wherever_it_runs(folder: Path, zone: str) -> None:
     """The day on which Berlin turns its clocks back has 25 hours there, and 24 in a bill."""

@@ -88,11 +88,21 @@ def test_a_new_height_of_spending_is_a_field_and_an_alert(tmp_path: Path) -> Non
 
 
 def test_without_a_whole_hour_the_pace_is_unknown(tmp_path: Path) -> None:
-    found = BudgetCollector(book(history(tmp_path, []), BudgetSettings("b", 480.0))).collect(
-        NOW_S, deadline_s=5
-    )
+    made = history(tmp_path, [row for row in rows(41) if row.start_s == NOW_S - HOUR_S])
+    found = BudgetCollector(book(made, BudgetSettings("b", 480.0))).collect(NOW_S, deadline_s=5)
     assert found.batches[0].fields["burn_rate"] == [None]
-    assert found.batches[0].fields["spent"] == [0.0]
+
+
+def test_before_anything_was_seen_all_of_a_budget_is_unknown(tmp_path: Path) -> None:
+    """Nothing spent would give what a budget withholds: jobs would go on, groups would grow back."""
+    one = book(history(tmp_path, []), BudgetSettings("b", 480.0))
+    (batch,) = BudgetCollector(one).collect(NOW_S, deadline_s=5).batches
+    known = {name for name, values in batch.fields.items() if values != [None]}
+    assert known == {"limit", "days_left"}
+    assert told(one, tmp_path, [NOW_S, NOW_S + HOUR_S]) == []
+    history(tmp_path, [row for row in rows(51) if row.start_s < NOW_S + 2 * HOUR_S])
+    (batch,) = BudgetCollector(one).collect(NOW_S + 2 * HOUR_S, deadline_s=5).batches
+    assert batch.fields["used"] == [pytest.approx(242 / 480)]
 
 
 def test_later_looks_read_only_what_is_new_and_find_the_same(tmp_path: Path) -> None:

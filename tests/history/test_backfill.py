@@ -80,7 +80,7 @@ def test_what_is_too_much_is_asked_in_halves_and_what_fails_is_told(tmp_path: Pa
     found = fill(folder, source, KEYS[:1], Span(START_S, START_S + 12 * 3600), "USD")
     missing_s = sum(gap.to_s - gap.from_s for gap, _ in found.gaps)
     assert 3600 <= missing_s <= 2 * 3600
-    assert {cause for _, cause in found.gaps} == {"too much"}
+    assert {cause for _, cause in found.gaps} == {"node.price_per_hour: too much"}
     assert billed(folder) == pytest.approx((12 * 3600 - missing_s) / 3600 * MICRO, rel=0.03)
     assert max(source.asked) <= 6 * 3600
 
@@ -90,3 +90,41 @@ def test_a_history_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (folder.root / "samples").write_text("in the way")
     with pytest.raises(HistoryError):
         fill(folder, Flaky(), KEYS[:1], Span(START_S, START_S + 3600), "USD")
+
+
+class OneBroken:
+    """Prices are there; the query for cores is wrong, and nobody has a utilisation. Like a Prometheus, it fails if all fail."""
+
+    def __init__(self, *broken: str) -> None:
+        self.broken = broken
+        self.asked = 0
+
+    def refill(
+        self, now_s: float, windows: Mapping[tuple[str, str], float], *, deadline_s: float
+    ) -> Sequence[SeriesBatch]:
+        self.asked += 1
+        if all(field in self.broken for _, field in windows):
+            raise Unavailable("parse error")
+        if ("node", "price_per_hour") not in windows:
+            return []
+        back_s = windows["node", "price_per_hour"]
+        times = [now_s - back_s + 60 * n for n in range(int(back_s // 60))]
+        return [SeriesBatch("node", "price_per_hour", ["a"], times, [[1.0] * len(times)])]
+
+
+def test_a_query_that_fails_beside_others_is_told_once(tmp_path: Path) -> None:
+    """Its field would be missing without a word: the source answers as long as any of its queries does."""
+    source, folder = OneBroken("cores"), opened(tmp_path)
+    span = Span(START_S, START_S + 48 * 3600)
+    found = fill(folder, source, KEYS, span, "USD")
+    assert found.gaps == ((span, "node.cores: parse error"),)
+    assert found.nothing == (("node", "cpu_utilization"),)
+    assert found.hours == 48
+    assert source.asked < 30
+
+
+def test_a_source_that_answers_nothing_at_all_is_asked_no_more(tmp_path: Path) -> None:
+    source = OneBroken(*(field for _, field in KEYS))
+    with pytest.raises(Unavailable, match="parse error"):
+        fill(opened(tmp_path), source, KEYS, Span(START_S, START_S + 400 * 24 * 3600), "USD")
+    assert source.asked == 2 * len(KEYS)

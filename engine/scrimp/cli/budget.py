@@ -17,8 +17,11 @@ from scrimp.config import BudgetSettings
 from scrimp.costs import BudgetAlert, BudgetStatus
 from scrimp.daemon import BudgetBook, passed, standing
 from scrimp.diagnostics import did_you_mean
-from scrimp.history import HistoryError, open_history
+from scrimp.history import History, HistoryError, open_history
+from scrimp.model.money import Money
 from scrimp.model.quantities import duration_text
+from scrimp.model.usage import MICRO, Period
+from scrimp.reports import groups_of
 
 BAR = 20
 HOUR_S = 3600
@@ -49,9 +52,12 @@ def command(*, names: Sequence[str], output: Literal["text", "json"], store: Pat
         history = open_history(store or config.store, config.currency)
         tell_unfinished(store or config.store)
         book = BudgetBook(chosen, history)
-        found = book.statuses(time.time())
+        now_s = time.time()
+        found = book.statuses(now_s)
     except HistoryError as error:
         raise Failed(f"{error} (scrimp explain {error.code})") from error
+    if not all(one.empty for one in found):
+        _tell_other_currencies(history, min(one.period.start_s for one in found), now_s)
     told = [
         _Told(one, settings, book.unit_cost_change(settings.name), standing(book, settings, one))
         for one, settings in zip(found, chosen, strict=True)
@@ -62,6 +68,23 @@ def command(*, names: Sequence[str], output: Literal["text", "json"], store: Pat
         for one in told:
             _show(one)
     return ExitCode.NO if any(one.used >= 1 for one in found) else ExitCode.DONE
+
+
+def _tell_other_currencies(history: History, start_s: int, now_s: float) -> None:
+    """Amounts are never converted: what was billed in another currency than the budgets' is in none of them."""
+    if start_s >= int(now_s):
+        return
+    spent: dict[str, int] = {}
+    costs = groups_of(history, Period(start_s, int(now_s)), {}, ("resource",), now_s)
+    for key, micro in zip(costs.keys, costs.cost_micro().tolist(), strict=True):
+        spent[key[-1]] = spent.get(key[-1], 0) + micro
+    for currency, micro in sorted(spent.items()):
+        if currency != history.currency and micro:
+            click.echo(
+                f"{Money(micro / MICRO, currency)} since {iso(start_s)[:10]} is in no budget: "
+                f"they are in {history.currency}, and nothing is converted",
+                err=True,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +99,11 @@ class _Told:
 
 def _show(told: _Told) -> None:
     one = told.status
+    if one.empty:
+        click.echo(
+            f"{one.budget.name} {one.period}  no usage yet: what is spent of {one.budget.limit} is unknown"
+        )
+        return
     filled = min(max(round(one.used * BAR), 0), BAR) if isfinite(one.used) else BAR
     colour = "red" if one.used >= 1 else "yellow" if one.low.amount >= one.budget.limit.amount else "green"
     bar = style("#" * filled, colour) + "." * (BAR - filled)
@@ -114,10 +142,12 @@ def _document(told: _Told) -> dict[str, Any]:
         "where": {name: list(texts) for name, texts in one.budget.where.items()},
         "currency": limit.currency,
         "limit": limit.amount,
-        "spent": round(one.spent.amount, 6),
+        "spent": None if one.empty else round(one.spent.amount, 6),
         "known_to": iso(one.known_s),
         "used": round(one.used, 6) if isfinite(one.used) else None,
-        "forecast": {
+        "forecast": None
+        if one.empty
+        else {
             "low": round(one.low.amount, 6),
             "mid": round(one.total.amount, 6),
             "high": round(one.high.amount, 6),

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from scrimp.api import Refilling
+from scrimp.api import Refilling, Unavailable
 from scrimp.cli._app import ExitCode, Failed, Wrong
 from scrimp.cli._files import configuration
 from scrimp.cli._progress import progress
@@ -176,9 +176,13 @@ def fill(*, name: str | None, from_text: str, to_text: str, store: Path | None) 
             )
     except HistoryError as error:
         raise Failed(f"{error} (scrimp explain {error.code})") from error
+    except Unavailable as error:
+        raise Failed(f"`{name}` has no past to give: {error}") from error
     click.echo(f"{name}: {found.samples:,} samples, {plural(found.hours, 'hour')} of usage")
     for gap, cause in found.gaps:
         click.echo(f"{iso(round(gap.from_s))} to {iso(round(gap.to_s))}: {cause}", err=True)
+    for kind, field in found.nothing:
+        click.echo(f"{kind}.{field}: not one sample came", err=True)
     return ExitCode.NO if found.gaps else ExitCode.DONE
 
 
@@ -191,7 +195,7 @@ def _instant(text: str, now_s: float) -> float:
 
 def _tell(found: Imported) -> None:
     sums = ", ".join(str(Money(micro / MICRO, currency)) for currency, micro in sorted(found.sums.items()))
-    span = f" {time.strftime('%Y-%m-%d', time.gmtime(found.from_s))} to {time.strftime('%Y-%m-%d', time.gmtime(found.to_s))}"
+    span = f" {time.strftime('%Y-%m-%d', time.gmtime(found.from_s))} to {time.strftime('%Y-%m-%d', time.gmtime(found.to_s))},"
     click.echo(
         f"{found.path.name}: {found.form}, {plural(found.rows, 'row')},{span if found.rows else ''} {sums or 'nothing'}"
     )

@@ -54,11 +54,9 @@ GROUPED = tuple(name for name in DIMENSIONS if name not in ("currency", "origin"
     "--period",
     "unit",
     type=click.Choice(PERIOD_UNITS),
-    default="month",
-    show_default=True,
-    help="The calendar period (UTC) that holds now.",
+    help="The calendar period (UTC) that holds now.  [default: month]",
 )
-@click.option("--back", type=click.IntRange(min=0), default=0, help="So many periods ago.")
+@click.option("--back", type=click.IntRange(min=0), help="So many periods ago.")
 @click.option(
     "--from", "from_text", help="From this instant on: 2026-11-01, 2026-11-01T12:00Z, or 7d for so long ago."
 )
@@ -111,6 +109,7 @@ def command(*, output: Form, out: Path | None, store: Path | None, **asked: Any)
     try:
         history = open_history(store or config.store, config.currency)
         tell_unfinished(store or config.store)
+        _look_for(asked["source"], history)
         if output == "focus":
             _focus(
                 history,
@@ -147,9 +146,26 @@ def _focus(history: History, ask: Ask, now_s: float, out: Path | None, settings:
     click.echo(f"FOCUS {settings.version} written to {out}: {total or 'no rows'}", err=True)
 
 
-def _period(unit: PeriodUnit, back: int, from_text: str | None, to_text: str | None, now_s: float) -> Period:
+def _look_for(source: str, history: History) -> None:
+    """A source that the history never had is a slip of the pen, and no bill of nothing."""
+    known = {one.source for one in history.extents()} | {"measured", "focus", "cur"}
+    if source and source not in known:
+        near = did_you_mean(source, known)
+        hint = f"did you mean `{near}`?" if near else "there are " + ", ".join(sorted(known))
+        raise Wrong(f"there is no source `{source}`: {hint}")
+
+
+def _period(
+    unit: PeriodUnit | None, back: int | None, from_text: str | None, to_text: str | None, now_s: float
+) -> Period:
     if from_text is None and to_text is None:
-        return period_at(unit, now_s, back)
+        try:
+            return period_at(unit or "month", now_s, back or 0)
+        except (ValueError, OverflowError) as error:
+            raise Wrong(f"the calendar has no {unit or 'month'} so long ago") from error
+    for flag, given in (("--period", unit), ("--back", back)):
+        if given is not None:
+            raise Wrong(f"`{flag}` is of calendar periods, and `--from` is of another: give one of them")
     if from_text is None:
         raise Wrong("`--to` needs `--from`")
     from_s, to_s = (_instant(text or "now", now_s) for text in (from_text, to_text))

@@ -1,6 +1,7 @@
 """A YAML text as plain values that know where they stand: a span per key and value, by path."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import yaml
@@ -57,11 +58,16 @@ class _Reader:
         if node.tag in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:binary"):
             return node.value
         try:
-            return self.scalars.construct_object(node)
+            value = self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError):
             message = f"`{self.source.slice(span)}` is not plain YAML"
             self.found.append(Diagnostic("SCR401", message, self.source, span))
             return None
+        if isinstance(value, float) and not isfinite(value):  # no bound of a schema holds it off
+            message = f"`{self.source.slice(span)}` is no number to reckon with"
+            self.found.append(Diagnostic("SCR401", message, self.source, span))
+            return None
+        return value
 
     def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}

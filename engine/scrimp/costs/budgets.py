@@ -35,7 +35,8 @@ class BudgetStatus:
     `at_height` is what the period comes to at the pace of its last days, where that is a new height of spending, and `None`
     where it is not. `burn` is, by window in seconds, the pace of spending in units of the pace that would just use the limit
     up. `measured` is false where the amounts are estimates: a hard stop must not stand on those. `known_s` is up to when
-    spend is known: what came later, before `at_s`, is forecast and not in `spent`.
+    spend is known: what came later, before `at_s`, is forecast and not in `spent`. `empty` says that no usage was ever seen:
+    then amounts are nothing because nothing is known, and `used` is `nan`.
     """
 
     budget: Budget
@@ -53,6 +54,7 @@ class BudgetStatus:
     days_left: float
     measured: bool
     known_s: int
+    empty: bool = False
 
     @property
     def burn_rate(self) -> float:

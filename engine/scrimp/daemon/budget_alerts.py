@@ -96,8 +96,11 @@ class BudgetWatch:
             return f"not sent: {error}"
 
     def _causes(self, settings: BudgetSettings, status: BudgetStatus, now_s: float) -> tuple[Cause, ...]:
-        """The three largest changes against as long a time before."""
-        start_s, end_s = status.period.start_s, int(now_s)
+        """The three largest changes against as long a time before, of the time that spend is known of."""
+        start_s = status.period.start_s
+        end_s = min(int(now_s), status.known_s)
+        if end_s <= start_s:
+            return ()
         before = Period(start_s - (end_s - start_s), start_s)
         try:
             old, new = (

@@ -57,7 +57,7 @@ class BudgetBook:
     rules: ForecastRules = field(default_factory=ForecastRules)
     _spends: dict[str, _Spend] = field(default_factory=dict)
     _changes: dict[str, tuple[int, float | None]] = field(default_factory=dict)
-    _imported: tuple[Extent, ...] = ()
+    _before: tuple[tuple[Extent, ...], float | None] = ((), None)
     _found: tuple[BudgetStatus, ...] = ()
     _looked_s: float = float("-inf")
 
@@ -65,11 +65,18 @@ class BudgetBook:
         """Where each budget stands, in the order of the configuration."""
         if not 0.0 <= now_s - self._looked_s < FRESH_S:
             imported = tuple(one for one in self.history.extents() if one.source != MEASURED)
-            if imported != self._imported:  # a bill of hours that were read before
-                self._spends.clear()
-                self._imported = imported
             known_s, begin_s = self.history.known_s(now_s), self.history.begin_s(now_s)
-            self._found = tuple(self._status(one, now_s, known_s, begin_s) for one in self.settings)
+            if (
+                imported,
+                begin_s,
+            ) != self._before:  # a bill, or a past that was filled in, of hours that were read before
+                self._spends.clear()
+                self._before = imported, begin_s
+            found = (self._status(one, now_s, known_s, begin_s) for one in self.settings)
+            empty = begin_s is None and not imported
+            self._found = tuple(
+                replace(one, used=float("nan"), empty=True) if empty else one for one in found
+            )
             for one in self.settings:
                 self._look_at_items(one, now_s)
             self._looked_s = now_s
@@ -188,17 +195,17 @@ class BudgetCollector:
         return [("budget", one) for one in FIELDS]
 
     def collect(self, now_s: float, *, deadline_s: float) -> Collected:  # noqa: ARG002 - reads local files
-        """Where each stands. A history that cannot be read makes them unknown."""
+        """Where each stands. A history that cannot be read, or has nothing yet, makes them unknown."""
         try:
             found = self.book.statuses(now_s)
         except HistoryError as error:
             raise Unavailable(str(error)) from error
         rows: Mapping[str, list[Value]] = {
             "limit": [one.budget.limit.amount for one in found],
-            "spent": [one.spent.amount for one in found],
+            "spent": [None if one.empty else one.spent.amount for one in found],
             "used": [_known(one.used) for one in found],
-            "forecast": [one.total.amount for one in found],
-            "forecast_low": [one.least.amount for one in found],
+            "forecast": [None if one.empty else one.total.amount for one in found],
+            "forecast_low": [None if one.empty else one.least.amount for one in found],
             "forecast_height": [None if one.at_height is None else one.at_height.amount for one in found],
             "burn_rate": [_known(one.burn_rate) for one in found],
             "days_left": [one.days_left for one in found],

@@ -1,7 +1,8 @@
 """The past of a source into the history: chunk by chunk, so that neither side has to hold much, then hour by hour as usage.
 
 Any collector that can bring the past will do (`Refilling`), a Prometheus above all. A chunk that it cannot answer is asked
-again in halves, down to the smallest; what even then fails is a gap, and told.
+again in halves, down to the smallest; what even then fails is a gap, and told. A field of which nothing came beside others
+that did come is asked for alone, so that its query's error is not lost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +27,15 @@ Keys = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What was brought: samples (a value of a field), hours of usage, and the spans that could not be had, with causes."""
+    """What was brought: samples (a value of a field), hours of usage, and the spans that could not be had, with causes.
+
+    `nothing` are the kinds and fields of which not one sample came, and none of whose queries failed.
+    """
 
     samples: int
     hours: int
     gaps: tuple[tuple[Span, str], ...] = ()
+    nothing: Keys = ()
 
 
 def fill(
@@ -44,8 +49,14 @@ def fill(
     limits: Limits | None = None,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Filled:
-    """Bring the samples of `keys` (kind and field) in the span. Raises `HistoryError` where they cannot be written."""
-    samples, gaps = 0, []
+    """Bring the samples of `keys` (kind and field) in the span.
+
+    Raises `HistoryError` where they cannot be written, and `Unavailable` where the source answers for none of the fields,
+    neither at the end of the span nor at its begin.
+    """
+    keys, gaps = _answered(source, keys, span, deadline_s)
+    samples = 0
+    seen: set[tuple[str, str]] = set()
     spans = [
         Span(at, min(at + CHUNK_S, span.to_s)) for at in np.arange(span.from_s, span.to_s, CHUNK_S).tolist()
     ]
@@ -54,6 +65,7 @@ def fill(
     for done, chunk in enumerate(spans):
         found, missed = _ask(source, keys, chunk, deadline_s)
         gaps.extend(missed)
+        seen.update((one.kind, one.field) for one in found)
         for part, table, count in _tables(found, chunk):
             folder.write(part, table)
             samples += count
@@ -65,7 +77,41 @@ def fill(
         progress(len(spans) + round((done + 1) / len(hours) * len(spans)), steps)
     for day in sorted({day_of(hour * HOUR_S) for hour in hours}):
         add_up(folder, Part("usage", MEASURED, day), limits)
-    return Filled(samples, len(hours), tuple(gaps))
+    nothing = tuple(key for key in keys if key not in seen)
+    return Filled(samples, len(hours), _merged(gaps), nothing)
+
+
+def _answered(
+    source: Refilling, keys: Keys, span: Span, deadline_s: float
+) -> tuple[Keys, list[tuple[Span, str]]]:
+    """The fields that the source answers for, by a question or two each; the others are missing all along, with the cause."""
+    length_s = min(SMALLEST_S, span.to_s - span.from_s)
+    good, gaps, causes = [], [], []
+    for kind, name in keys:
+        try:
+            source.refill(span.to_s, {(kind, name): length_s}, deadline_s=deadline_s)
+        except Unavailable as error:
+            try:
+                source.refill(span.from_s + length_s, {(kind, name): length_s}, deadline_s=deadline_s)
+            except Unavailable:
+                causes.append(str(error))
+                gaps.append((span, f"{kind}.{name}: {error}"))
+                continue
+        good.append((kind, name))
+    if keys and not good:
+        raise Unavailable(causes[0])
+    return good, gaps
+
+
+def _merged(gaps: Sequence[tuple[Span, str]]) -> tuple[tuple[Span, str], ...]:
+    """Spans that follow one another for the same cause as one."""
+    found: list[tuple[Span, str]] = []
+    for gap, cause in sorted(gaps, key=lambda one: (one[1], one[0].from_s)):
+        if found and found[-1][1] == cause and found[-1][0].to_s >= gap.from_s:
+            found[-1] = Span(found[-1][0].from_s, max(found[-1][0].to_s, gap.to_s)), cause
+        else:
+            found.append((gap, cause))
+    return tuple(sorted(found, key=lambda one: one[0].from_s))
 
 
 def _ask(
@@ -73,10 +119,19 @@ def _ask(
 ) -> tuple[list[SeriesBatch], list[tuple[Span, str]]]:
     length_s = chunk.to_s - chunk.from_s
     try:
-        return list(source.refill(chunk.to_s, dict.fromkeys(keys, length_s), deadline_s=deadline_s)), []
+        found = list(source.refill(chunk.to_s, dict.fromkeys(keys, length_s), deadline_s=deadline_s))
     except Unavailable as error:
         if length_s <= SMALLEST_S:
-            return [], [(chunk, str(error))]
+            fields = f"{keys[0][0]}.{keys[0][1]}: " if len(keys) == 1 else ""
+            return [], [(chunk, f"{fields}{error}")]
+    else:
+        there = {(one.kind, one.field) for one in found}
+        silent = [key for key in keys if key not in there] if there else []
+        # Nothing came of them: because there is nothing, or because their queries failed beside others that did not.
+        alone = [_ask(source, [key], chunk, deadline_s) for key in silent]
+        return [*found, *(one for more, _ in alone for one in more)], [
+            one for _, missed in alone for one in missed
+        ]
     middle_s = chunk.from_s + length_s / 2
     halves = [
         _ask(source, keys, half, deadline_s)

@@ -21,7 +21,7 @@ UNSTATED = "(none)"
 
 def text(report: Report) -> str:
     """All lines."""
-    return "\n".join(_clip(line.rstrip()) for line in _lines(report)) + "\n"
+    return "\n".join(_clip(_printable(line).rstrip()) for line in _lines(report)) + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -31,7 +31,8 @@ def _lines(report: Report) -> Iterator[str]:
     told = ", ".join(_source(one.source, one.span.from_s, one.span.to_s) for one in report.parts)
     yield _clip(f"sources: {told or 'none'}")
     if report.parts:
-        yield f"rows for {report.covered:.1%} of the hours so far; the rest was not measured"
+        rest = "; the rest was not measured" if report.covered < 1 else ""
+        yield f"rows for {report.covered:.1%} of the hours so far{rest}"
     for name, texts in report.ask.question.where.items():
         yield _clip(f"only {name}: {', '.join(texts)}")
     if not report.figures.currencies:
@@ -200,6 +201,11 @@ def small(value: Money) -> str:
     """An amount that may be tiny, such as the cost of an item."""
     symbol = SYMBOLS.get(value.currency, f"{value.currency} ")
     return f"{symbol}{value.amount:,.2f}" if abs(value.amount) >= 100 else f"{symbol}{value.amount:.4g}"
+
+
+def _printable(line: str) -> str:
+    """A name from outside may hold line breaks, or what a terminal obeys."""
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
 def _clip(line: str) -> str:
