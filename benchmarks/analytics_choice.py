@@ -34,7 +34,7 @@ from scrimp.model.usage import Floats
 
 Cell = float | str | None
 
-HOLDS: Final = (0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85)
+HOLDS: Final = (0.3, 0.4, 0.5, 0.55, 0.6, 0.67, 0.7, 0.75, 0.8, 0.85)
 OVER_MAX, BY_USE_MAX = 10.0, 1.7
 SPENT_MAX = 1.66  # room for tables on which the same choice costs more
 SAVED_MIN, CROWDED_MAX = 39.0, 0.01

@@ -35,7 +35,7 @@ class SizeRules:
     quantile: float = 0.99
     confidence: float = 0.95
     margin: float = 0.05
-    hold: float = 0.65
+    hold: float = 0.67
     alike: float = 0.1
     run: int = 6
     block_s: float = 600.0
