@@ -570,6 +570,21 @@ def test_a_fleet_that_was_deleted_is_not_the_one_that_took_its_place(aws: AwsSer
     assert live.before == {"size": 3}
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("audio", ""), ("nowhere", "does not exist"), ("marked", "market options")],
+)
+def test_examining_finds_a_template_that_cannot_be_launched(
+    aws: AwsServer, room: Room, name: str, told: str
+) -> None:
+    data = {"ImageId": IMAGE, "InstanceMarketOptions": {"MarketType": "spot"}}
+    aws.client("ec2").create_launch_template(LaunchTemplateName="marked", LaunchTemplateData=data)
+    found = room.build(template=name).examine(deadline_s=20)
+    bad = [one for one in found if one.what.startswith("template")]
+    assert [(one.what, one.health) for one in bad] == ([(f"template {name}", Health.BAD)] if told else [])
+    assert all(told in one.detail for one in bad)
+
+
 def test_examining_finds_groups_that_are_not_there(aws: AwsServer, room: Room) -> None:
     auto_scaling_group(aws, "web", 2)
     found = {one.what: one for one in room.provider.examine(deadline_s=20)}

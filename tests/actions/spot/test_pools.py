@@ -69,6 +69,7 @@ def test_cool_down_doubles_up_to_its_limit_and_is_forgiven() -> None:
         now_s = cool.pools[0].until_s
     assert pauses == [180, 360, 720, 1440, 2880, 3600, 3600]
     assert not cool.out("a", now_s)
+    assert cool.strike("a", now_s + 3599).pools[0].strikes == 8, "an hour is not over"
     assert cool.strike("a", now_s + 3601).pools[0].strikes == 1
     assert CoolDowns().next_s(0.0) is None
 

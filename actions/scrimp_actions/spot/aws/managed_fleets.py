@@ -82,6 +82,7 @@ def _needs(name: str, pass_role: str, *, network: bool) -> list[Permission]:
         *operations.launch_permissions(why, by_fleet=True),
         *(operations.DESCRIBE_SUBNETS.permissions(why) if network else ()),
         *operations.TERMINATE.permissions(why, resources=("arn:aws:ec2:*:*:instance/*",), conditions=tagged),
+        *operations.DESCRIBE_TEMPLATE_VERSIONS.permissions(f"{why}, templates in `doctor`", optional=True),
         *operations.SPOT_PRICES.permissions(f"{why}, prices in plans", optional=True),
         *operations.GET_PRODUCTS.permissions(f"{why}, prices in plans", optional=True),
     ]

@@ -30,6 +30,7 @@ from scrimp.api import (
 from scrimp.aws import (
     Account,
     AwsSettings,
+    Denied,
     LivesBook,
     NoticeBoard,
     NoticeKind,
@@ -171,12 +172,35 @@ class AwsProvider:
             wish, there = manager.wishes[name], len(manager.members(name))
             detail = f"{there} of {wish.size} members, {wish.purchase} is wanted"
             found.append(Checkup(f"group {name}", Health.GOOD, detail))
+            found += self._template(name, manager.specs[name].template, deadline_s / 2)
         for name, count in Counter(one.fleet for one in manager.unnamed()).items():
             detail = f"{count} members run on, though scrimp.yaml does not name it any more"
             found.append(Checkup(f"group {name}", Health.WARNING, detail))
         if manager.specs:
             found += self._strangers(deadline_s / 2)
         return found
+
+    def _template(self, fleet: str, template: str, deadline_s: float) -> Sequence[Checkup]:
+        """What is wrong with the launch template of a fleet, which is else found out at the first launch."""
+        what, key = (
+            f"template {template}",
+            "LaunchTemplateId" if template.startswith("lt-") else "LaunchTemplateName",
+        )
+        try:
+            found = self.account.call(
+                operations.DESCRIBE_TEMPLATE_VERSIONS,
+                deadline_s=deadline_s,
+                Versions=["$Default"],
+                **{key: template},
+            )["LaunchTemplateVersions"]
+        except Denied as error:
+            return (Checkup(what, Health.WARNING, f"of {fleet}: {error}"),)
+        except OutsideError as error:
+            return (Checkup(what, Health.BAD, f"of {fleet}: {error}"),)
+        if any(one["LaunchTemplateData"].get("InstanceMarketOptions") for one in found):
+            detail = f"of {fleet}: it has market options of its own, which CreateFleet refuses"
+            return (Checkup(what, Health.BAD, detail),)
+        return ()
 
     def _strangers(self, deadline_s: float) -> Sequence[Checkup]:
         """Instances of our groups that another engine launched, or one whose state folder was lost."""
