@@ -224,6 +224,19 @@ def test_a_score_that_may_not_be_asked_is_unknown_and_not_asked_again(
     assert aws.world.calls.count("ec2:GetSpotPlacementScores") == 1
 
 
+def test_scores_of_zones_that_have_no_names_are_unknown_with_the_cause(
+    aws: AwsServer, tmp_path: Path, clock: ManualClock
+) -> None:
+    """They are told by zone id; the names come from another call, and the prices do without."""
+    kinds = ["g5.xlarge", "g4dn.xlarge", "g6.xlarge"]
+    aws.world.scores = {"use1-az1": 7}
+    aws.world.prices = [("g5.xlarge", f"{REGION}b", 0.4, 0.0)]
+    aws.world.throttled["ec2:DescribeAvailabilityZones"] = 100
+    found = look(collector(aws, tmp_path, clock, spot={"instance_types": kinds, "score_target": 5}), clock)
+    assert "ec2:DescribeAvailabilityZones" in found.failed["spot_market.capacity_score"]
+    assert rows(found, "spot_market")[f"g5.xlarge:{REGION}b"]["price_per_hour"] == pytest.approx(0.4)
+
+
 def test_what_is_throttled_is_tried_again_and_a_storm_makes_its_part_unknown(
     aws: AwsServer, tmp_path: Path, clock: ManualClock
 ) -> None:

@@ -326,8 +326,8 @@ class AwsCollector:
             failed |= {f"node_group.{one}": causes["instances"] for one in ("price_per_hour", "cost_rate")}
         if "spot prices" in causes:
             failed["spot_market"] = causes["spot prices"]
-        if "scores" in causes:
-            failed["spot_market.capacity_score"] = causes["scores"]
+        if self._score_target and ("scores" in causes or "zones" in causes):  # scores are told by zone id
+            failed["spot_market.capacity_score"] = causes.get("scores") or causes["zones"]
         if "lives" in causes:
             failed["spot_market.expected_lifetime"] = causes["lives"]
         watched = {key: one for key, one in market.spot.items() if self._watches(one.instance_type, one.zone)}
