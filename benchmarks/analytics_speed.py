@@ -29,7 +29,7 @@ from scrimp.model.usage import CPU, GPU, MEMORY, MICRO, NODE, Categorical, Usage
 
 START_S = 1_767_225_600  # 2026-01-01: in the past, for there are no samples of the future
 HOUR_S, DAY_S, TICK_S = 3_600, 86_400, 300
-JOBS, ROWS_EACH = 2, 10
+JOBS, ROWS_EACH, TRIES = 2, 10, 3
 MILLION_S, MILLION_MB, HUNDRED_S, HUNDRED_MB = 5.0, 500.0, 120.0, 700.0
 HOURS_MB = 1_000.0  # from the hours alone, by two processes
 QUICK_NEEDS_S = 25.0
@@ -45,16 +45,18 @@ if __name__ == "__main__":
         main()
     finally:
         import resource
-        alone, others = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        sys.stderr.write(f"{(alone + 2 * others) / 1024:.0f}")
+        alone, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        cpu_s = sum(one.ru_utime + one.ru_stime for one in (alone, others))
+        sys.stderr.write(f"{cpu_s:.1f} {(alone.ru_maxrss + 2 * others.ru_maxrss) / 1024:.0f}")
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: seconds from start to the written report, peak memory over all of its processes, and what it says."""
+    """One run: seconds from start to the written report, seconds of cores and peak memory of all its processes, what it says."""
 
     wall_s: float
+    cpu_s: float
     peak_mb: float
     rows: int
     micro: int
@@ -200,8 +202,8 @@ def measured(root: Path, days: int) -> Measured:
     told = json.loads((root / "report.json").read_text("utf-8"))
     (money,) = told["currencies"]
     advice = frozenset(one["kind"] for one in money["advice"])
-    peak_mb = float(done.stderr.split()[-1])
-    return Measured(wall_s, peak_mb, told["rows"], round(money["total"] * MICRO), advice)
+    cpu_s, peak_mb = map(float, done.stderr.split()[-2:])
+    return Measured(wall_s, cpu_s, peak_mb, told["rows"], round(money["total"] * MICRO), advice)
 
 
 def attempts(root: Path, days: int, tries: int, bar_s: float, given: Arguments) -> list[Measured]:
@@ -233,12 +235,12 @@ def size_bars(
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         billed = generate(root, days, nodes, given.seed)
-        plain = [] if given.quick else attempts(root, days, 1, promised[0], given)
+        plain = [] if given.quick else attempts(root, days, TRIES if days < 10 else 2, promised[0], given)
         began = time.monotonic()
         with ProcessPoolExecutor(2, get_context("spawn")) as pool:
             list(pool.map(add_up_day, [root] * days, range(days)))
         each_s = (time.monotonic() - began) / days
-        kept = attempts(root, days, 3 if days < 10 else 1, promised[0], given)
+        kept = attempts(root, days, TRIES if days < 10 else 2, promised[0], given)
     bars, notes = bars_of(name, kept, billed, promised)
     if plain:
         more = bars_of(f"{name}, from the hours alone", plain, billed, (promised[0], HOURS_MB))
@@ -258,8 +260,11 @@ def bars_of(
         Bar(f"report of {name} adds to the bill", str(right), "True", right),
     ]
     speed = best.rows / best.wall_s / 1e6
+    took = ", ".join(f"{one.wall_s:.1f} s ({one.cpu_s:.1f} s of a core)" for one in found)
     kinds = ", ".join(sorted(best.advice))
-    return bars, [f"{name}: {best.rows:,} rows, {speed:.2f} million rows a second; advice on {kinds}"]
+    return bars, [
+        f"{name}: {best.rows:,} rows in {took}; {speed:.2f} million rows a second; advice on {kinds}"
+    ]
 
 
 def main(given: Arguments) -> Report:
