@@ -16,7 +16,7 @@ from scrimp.history import FocusSettings, History, import_bill, open_history, wr
 from scrimp.history.daily import add_up
 from scrimp.history.files import Folder
 from scrimp.model.usage import MICRO, Period
-from scrimp.reports import Ask, focus_days
+from scrimp.reports import Ask, focus_days, make_report
 
 NOVEMBER = Period(START_S, START_S + 30 * DAY_S)
 NOW_S = START_S + 40.0 * DAY_S
@@ -223,7 +223,9 @@ def test_a_history_of_before_is_read_beside_a_new_one(tmp_path: Path, *, added_u
         "ChargePeriodEnd": "2026-11-04T00:00:00Z",
     }
     import_bill(folder, write(tmp_path / "later.csv", [later]))
-    written = exported(open_history(tmp_path), tmp_path / "out.csv")
+    both = open_history(tmp_path)
+    assert sum(make_report(both, Ask.of(NOVEMBER), NOW_S).figures.total("USD")) == 20_500_000
+    written = exported(both, tmp_path / "out.csv")
     assert [(row["ProviderName"], row["BilledCost"]) for row in written] == [
         ("scrimp", "10.250000"),
         ("A Cloud", "10.250000"),
