@@ -1,6 +1,6 @@
 """Every bill is split so that its parts add up to it, exactly, whatever the fleet, the prices, the filter or the grouping."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
@@ -8,9 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.costs.fleets import fleets, price_books
 
-from scrimp.costs import BillShares, device_shares, group_costs, merge_groups, select, split_costs
+from scrimp.costs import (
+    PERIOD,
+    BillShares,
+    device_shares,
+    group_costs,
+    groupings,
+    merge_groups,
+    select,
+    split_costs,
+)
 from scrimp.model.costs import PARTS, PriceBook, PriceVector
-from scrimp.model.usage import CPU, DIMENSIONS, GPU, MEMORY, NODE, OTHER, UsageRow, usage_table
+from scrimp.model.usage import CPU, DIMENSIONS, GPU, MEMORY, NODE, OTHER, Period, UsageRow, usage_table
 
 relaxed = settings(deadline=None)  # a busy machine is no failure
 
@@ -111,6 +120,25 @@ def test_pieces_add_to_the_whole(usage, prices, random):
     assert merged.keys == whole.keys
     assert all(merged.part(name).tolist() == whole.part(name).tolist() for name in PARTS)
     assert merged.used == pytest.approx(whole.used)
+
+
+@relaxed
+@given(fleets(), st.lists(st.sets(st.sampled_from((*DIMENSIONS, PERIOD))), max_size=3))
+def test_groups_are_those_of_a_row_by_row_sum(usage, wanted):
+    """Also where a period leaves rows out, and whatever is grouped beside."""
+    costs = split_costs(usage, NO_PRICES, SHARES)
+    starts = sorted(set(usage.start_s.tolist()))
+    periods = [Period(start, start + 1, f"p{start}") for start in starts[::2]] or [Period(0, 1)]
+    labels = {one.start_s: one.label for one in periods}
+    texts = {name: usage.dimension(name).texts() for name in DIMENSIONS}
+    texts[PERIOD] = [labels.get(start, "") for start in usage.start_s.tolist()]
+    for by, found in zip(wanted, groupings(costs, [tuple(by) for by in wanted], periods), strict=True):
+        naive = Counter()
+        for row in range(len(usage)):
+            if PERIOD not in by or texts[PERIOD][row]:
+                naive[tuple(texts[name][row] for name in found.by)] += int(costs.cost_micro()[row])
+        assert dict(zip(found.keys, found.cost_micro().tolist(), strict=True)) == dict(naive)
+        assert list(found.keys) == sorted(found.keys)
 
 
 def hour(**row):
