@@ -350,6 +350,13 @@ def test_a_rebalance_signal_prepares_and_never_drains(aws: AwsServer, room: Room
     room.settle(lambda: manager.members("audio")[0].member.state is State.AT_RISK, "it is at risk")
     assert room.channel.control(job).run_state is RunState.RUNNING
     assert len(room.members()) == 1
+    since_s, again_s = manager.members("audio")[0].member.since_s, now_s + 600
+    NoticeBoard(room.folder).note(
+        [Notice(instance, NoticeKind.REBALANCE, "rebalance", again_s, again_s, ("aws_events",))], now_s
+    )
+    room.settle(
+        lambda: manager.members("audio")[0].member.since_s > since_s, "a further signal renews the wait"
+    )
 
 
 def test_a_rebalance_signal_that_comes_late_is_heard(aws: AwsServer, room: Room) -> None:

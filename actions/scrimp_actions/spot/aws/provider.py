@@ -81,7 +81,9 @@ class AwsProvider:
     keys: KeyStore
     board: NoticeBoard
     lives: LivesBook
-    _warned: frozenset[str] = frozenset()  # instances whose rebalance signal was passed on
+    _warned: frozenset[tuple[str, float]] = (
+        frozenset()
+    )  # rebalance signals that were passed on: instance, and when
 
     def handles(self, action: PlannedAction) -> bool:
         """Whether the target is a group that the configuration names, or an instance of one of its own fleets."""
@@ -134,8 +136,10 @@ class AwsProvider:
             return None
         with suppress(Unavailable):  # a board that cannot be read says nothing; the look at the cloud goes on
             notices = self.board.read().notices
-            warned = frozenset(one.instance for one in notices if one.kind is NoticeKind.REBALANCE)
-            for instance in sorted(warned - self._warned):
+            warned = frozenset(
+                (one.instance, one.action_at_s) for one in notices if one.kind is NoticeKind.REBALANCE
+            )
+            for instance, _ in sorted(warned - self._warned):
                 self.fleets.manager.at_risk(instance, now_s)
             self._warned = warned
         try:
