@@ -105,6 +105,17 @@ def test_on_demand_and_a_highest_price(aws: AwsServer, cloud: AwsCloud) -> None:
     assert not any("MaxPrice" in key for key in aws.world.tokens["k-2"][0])
 
 
+def test_a_fleet_is_asked_of_as_many_pools_as_aws_takes(aws: AwsServer, cloud: AwsCloud) -> None:
+    """The best ones: more would have the whole request refused."""
+    pools = tuple(f"m{at}.large:{REGION}a" for at in range(310))
+    aws.world.capacity = dict.fromkeys(pools, 0)
+    assert not cloud.launch(request(1, pools=pools, **named("k-4")), deadline_s=20).instances
+    form, _ = aws.world.tokens["k-4"]
+    asked = [key for key in form if key.endswith(".InstanceType")]
+    assert len(asked) == 300
+    assert form["LaunchTemplateConfigs.1.Overrides.1.InstanceType"] == ["m0.large"]
+
+
 def test_a_network_of_ones_own(aws: AwsServer, cloud: AwsCloud) -> None:
     found = aws.client("ec2").describe_subnets()["Subnets"]
     subnet = next(one["SubnetId"] for one in found if one["AvailabilityZone"] == f"{REGION}b")
