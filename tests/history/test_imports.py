@@ -360,6 +360,14 @@ def test_a_file_imported_again_changes_nothing_and_another_adds(tmp_path: Path) 
     assert billed(folder) == 3 * 10_250_000
 
 
+def test_the_same_bill_in_another_format_is_told(tmp_path: Path) -> None:
+    """AWS gives a month as a cost and usage report and in FOCUS; with both of them it would cost twice as much."""
+    folder = opened(tmp_path)
+    assert import_bill(folder, write(tmp_path / "cur.csv", [LEGACY])).doubled == (0, 0)
+    rows = [FOCUS, {**FOCUS, "ResourceId": "i-2"}]
+    assert import_bill(folder, write(tmp_path / "focus.csv", rows)).doubled == (1, 10_250_000)
+
+
 TIMES = st.integers(0, 200).map(lambda hour: 1_790_000_000 // 3600 * 3600 + hour * 3600)
 LINES = st.lists(
     st.tuples(

@@ -121,7 +121,8 @@ def import_files(
         click.echo(
             f"{one.path.name}: {plural(count, 'charge')} of it, {micro / MICRO:,.2f} of cost, "
             f"{'is' if count == 1 else 'are'} for machines and times that another import has too; both count.\n"
-            "If it was delivered again, import all of its files with --replace",
+            "If it was delivered again, import all of its files with --replace; if it is the same bill in another "
+            "format, take one of them, as `scrimp report --source` does",
             err=True,
         )
     return ExitCode.NO if doubled or any(one.bad for one in done) else ExitCode.DONE

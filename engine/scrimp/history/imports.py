@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO, cast, get_args
 
 import duckdb
 import pyarrow as pa
@@ -90,7 +90,7 @@ def import_bill(
             raise HistoryError(f"`{path.name}` has {found.bad:,} bad rows; nothing was imported", "SCR809")
         run(link, "CREATE TEMP TABLE charges AS " + _CHARGES)
         run(link, "CREATE TEMP TABLE days AS " + _DAYS)
-        found = replace(found, doubled=doubled(link, folder, form.source, ident, found.from_s, found.to_s))
+        found = replace(found, doubled=doubled(link, folder, get_args(Kind), ident, found.from_s, found.to_s))
         with _marked(folder, path, ident):
             _write(link, folder, form, ident, progress)
     return found

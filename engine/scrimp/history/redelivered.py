@@ -17,10 +17,18 @@ _SAME = "start_s, end_s, node, resource, currency"
 
 
 def doubled(
-    link: duckdb.DuckDBPyConnection, folder: Folder, source: str, ident: str, from_s: float, to_s: float
+    link: duckdb.DuckDBPyConnection,
+    folder: Folder,
+    sources: Collection[str],
+    ident: str,
+    from_s: float,
+    to_s: float,
 ) -> tuple[int, int]:
-    """How many charges of the table `days` another import has too, for the same machine and time, and what they cost."""
-    files = folder.files("usage", source, from_s, to_s)
+    """How many charges of the table `days` another import has too, for the same machine and time, and what they cost.
+
+    A bill may be there in another format: AWS gives one as a cost and usage report, as CUR 2.0 and in FOCUS.
+    """
+    files = [path for source in sources for path in folder.files("usage", source, from_s, to_s)]
     if not files:
         return 0, 0
     found = run(
