@@ -179,6 +179,35 @@ def test_an_alert_that_was_sent_before_a_crash_is_not_sent_again(tmp_path: Path)
     assert len(alerts(tmp_path)) == sent
 
 
+def test_marks_that_are_passed_at_once_are_told_once(tmp_path: Path) -> None:
+    """By a bill that comes late, or a budget that is new: the highest mark, and the graver word of a forecast."""
+    made = history(tmp_path, rows(50))
+    settings = BudgetSettings("b", 230.0, actual=(0.5, 0.8, 1.0), burn=100.0)
+    said = told(book(made, settings), tmp_path, [NOW_S, NOW_S + 3600])
+    assert [one.partition(";")[0] for one in said] == [
+        "budget b: passed 100%",
+        "budget b: even the low forecast is 313% of the limit",
+    ]
+    less = BudgetSettings("b", 330.0, actual=(0.5, 0.8, 1.0), burn=100.0, forecast=10.0)
+    more = history(tmp_path / "b", rows(53))
+    later = [NOW_S, NOW_S + 2 * DAY_S]  # passes 80 % between the two
+    assert [one.partition(";")[0] for one in told(book(more, less), tmp_path / "b", later)] == [
+        "budget b: passed 50%",
+        "budget b: passed 80%",
+    ]
+
+
+def test_causes_are_of_the_time_that_spend_is_known_of(tmp_path: Path) -> None:
+    """Days without a bill yet are no days of less."""
+    made = imported(tmp_path, 40, lag=4)
+    bill = [
+        UsageRow(START_S + DAY_S, START_S + 2 * DAY_S, node="n", resource="other", billed_micro=6 * MICRO)
+    ]
+    history(tmp_path, bill, "focus")
+    said = told(book(made, BudgetSettings("b", 720.0, actual=(0.1,))), tmp_path, [NOW_S])
+    assert "causes: other +6.00" in said[0]
+
+
 def test_an_alert_names_its_causes(tmp_path: Path) -> None:
     made = history(
         tmp_path,

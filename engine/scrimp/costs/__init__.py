@@ -22,6 +22,7 @@ from scrimp.costs.budgets import (
     budget_alerts,
     budget_status,
     spend_series,
+    worth_telling,
 )
 from scrimp.costs.causes import Cause, causes
 from scrimp.costs.changes import LevelRules, Trend, trend
@@ -129,4 +130,5 @@ __all__ = [
     "unit_cost_change",
     "unit_costs",
     "usage_advice",
+    "worth_telling",
 ]

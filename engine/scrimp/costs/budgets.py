@@ -1,6 +1,6 @@
 """Budgets: what is spent and what will be, how fast, and which alerts that is worth, once each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,7 @@ from scrimp.model.money import Money
 from scrimp.model.usage import MICRO, Period
 
 Severity = Literal["info", "warning", "critical"]
+_ACTUAL = "actual "
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,22 @@ def budget_alerts(
     return tuple(sorted(found, key=lambda one: (grave.index(one.severity), -one.mark))), frozenset(after)
 
 
+def worth_telling(due: Sequence[BudgetAlert]) -> tuple[BudgetAlert, ...]:
+    """Of alerts of one budget that are due at once, those that say what no other says.
+
+    A bill that comes late may pass all marks together: the highest mark of what is spent stands for those below it, and the
+    forecast's lower bound for its middle. The others are fired all the same.
+    """
+    highest = max((one.mark for one in due if one.rule.startswith(_ACTUAL)), default=0.0)
+    paged = any(one.rule == "forecast page" for one in due)
+    return tuple(
+        one
+        for one in due
+        if not (one.rule.startswith(_ACTUAL) and one.mark < highest)
+        and not (one.rule == "forecast note" and paged)
+    )
+
+
 def _values(
     status: BudgetStatus, rules: AlertRules, unit_cost_change: float | None
 ) -> list[tuple[str, Severity, float, float]]:
@@ -203,7 +220,7 @@ def _values(
     least, middle = (
         amount / limit if limit > 0 else float("inf") for amount in (status.least.amount, status.total.amount)
     )
-    found = [(f"actual {mark:.0%}", severity, status.used, mark) for mark, severity in rules.actual]
+    found = [(f"{_ACTUAL}{mark:.0%}", severity, status.used, mark) for mark, severity in rules.actual]
     found += [
         ("forecast page", "critical", least, rules.forecast_page),
         ("forecast note", "info", middle, rules.forecast_note),

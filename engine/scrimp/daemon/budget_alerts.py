@@ -11,7 +11,16 @@ from typing import Any
 
 from scrimp.api import OutsideError, PlannedAction, Provider
 from scrimp.config import BudgetSettings
-from scrimp.costs import AlertRules, BudgetAlert, BudgetStatus, Cause, Severity, budget_alerts, causes
+from scrimp.costs import (
+    AlertRules,
+    BudgetAlert,
+    BudgetStatus,
+    Cause,
+    Severity,
+    budget_alerts,
+    causes,
+    worth_telling,
+)
 from scrimp.daemon.budgets import BudgetBook
 from scrimp.history import HistoryError
 from scrimp.model.catalogue import Direction
@@ -53,7 +62,7 @@ class BudgetWatch:
                 self._fired,
                 unit_cost_change=self.book.unit_cost_change(settings.name),
             )
-            said.extend([self._give(settings, status, one, now_s) for one in due])
+            said.extend([self._give(settings, status, one, now_s) for one in worth_telling(due)])
             changed, self._fired = after != self._fired, after
             if changed and self.cap is Mode.ENFORCE:
                 self._remember(settings.name)
