@@ -35,15 +35,16 @@ from scrimp.model.usage import Floats
 Cell = float | str | None
 
 HOLDS: Final = (0.3, 0.4, 0.5, 0.55, 0.6, 0.67, 0.7, 0.75, 0.8, 0.85)
+MARGINS: Final = (0.05, 0.1, 0.15, 0.2)  # of sizes without peers, to compare
 OVER_MAX, BY_USE_MAX = 10.0, 1.7
 SPENT_MAX = 1.66  # room for tables on which the same choice costs more
 SAVED_MIN, CROWDED_MAX = 39.0, 0.01
 PART = 0.75  # of the containers, in each random part
 
 
-def size_figures(table: Containers, rules: SizeRules) -> list[float]:
+def size_figures(table: Containers, rules: SizeRules, *, alone: bool = False) -> list[float]:
     """Percent above their size and size by use, for each reading."""
-    judged = [sized(histories(table, reading, rules), rules) for reading, _ in READINGS]
+    judged = [sized(histories(table, reading, rules), rules, alone=alone) for reading, _ in READINGS]
     return [figure for one in judged for figure in (one.over_percent, one.by_use)]
 
 
@@ -63,13 +64,14 @@ def chosen(figures: Floats) -> int:
 def size_splits(table: Containers, rng: np.random.Generator, count: int) -> list[Table]:
     """Chosen on one random half of the containers, judged on the other; the shipped rules and every choice beside."""
     rows: list[list[Cell]] = []
-    every = []
+    every, own = [], []
     for number in range(count):
         order = rng.permutation(len(table.names))
         half = len(order) // 2
         at = chosen(by_hold(some_of(table, np.sort(order[:half]).tolist())))
         judge = some_of(table, np.sort(order[half:]).tolist())
         every.append(by_hold(judge))
+        own.append([size_figures(judge, SizeRules(margin=margin), alone=True) for margin in MARGINS])
         shipped = size_figures(judge, SizeRules())
         rows.append([str(number + 1), HOLDS[at], *every[-1][at].tolist(), *shipped])
     figures = np.array([[float(cell or 0.0) for cell in row[2:]] for row in rows])
@@ -82,6 +84,10 @@ def size_splits(table: Containers, rng: np.random.Generator, count: int) -> list
     title = f"sizes chosen on one half of the containers, judged on the other, {count} random cuts"
     means: list[list[Cell]] = [
         [hold, *some] for hold, some in zip(HOLDS, np.mean(every, axis=0).tolist(), strict=True)
+    ]
+    means += [
+        [f"own peak and {margin:.0%}", *some]
+        for margin, some in zip(MARGINS, np.mean(own, axis=0).tolist(), strict=True)
     ]
     frontier = Table(f"{title}: every hold, means of the judged halves", ["hold", *names], means)
     return [Table(title, columns, rows), frontier]

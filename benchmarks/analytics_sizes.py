@@ -83,9 +83,9 @@ def histories(table: Containers, reading: Reading, rules: SizeRules) -> list[His
     return found
 
 
-def sized(found: Sequence[History], rules: SizeRules) -> Sized:
-    """Each sized from its own peaks and, where these are few, those of the others."""
-    peers = Peers([one.peaks for one in found])
+def sized(found: Sequence[History], rules: SizeRules, *, alone: bool = False) -> Sized:
+    """Each sized from its own peaks and, where these are few, those of the others; or `alone`, from its own only."""
+    peers = None if alone else Peers([one.peaks for one in found])
     sizes = [size_for(one.peaks, one.span_s, rules, peers, ahead_s=one.ahead_s) for one in found]
     return Sized(found, [size for size in sizes if size is not None])
 
