@@ -82,6 +82,17 @@ def test_both_channels_make_one_notice(tmp_path: Path) -> None:
     assert len(fleet.collector.hear(NOW_S)) == 1, "an instance that was stopped and runs again"
 
 
+def test_what_was_heard_is_written_once(tmp_path: Path) -> None:
+    """A report says so for two minutes, and is looked at each second: not each look is a write."""
+    fleet = Fleet(tmp_path)
+    fleet.told("audio/i-1", TOLD)
+    written = tmp_path / "aws" / "notices.json"
+    assert len(fleet.collector.hear(NOW_S)) == 1
+    written.unlink()
+    assert fleet.collector.hear(NOW_S + 1) == []
+    assert not written.exists()
+
+
 def test_a_preview_notes_nothing(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, preview=True)
     fleet.told("audio/i-1", TOLD)
