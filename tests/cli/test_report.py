@@ -159,6 +159,17 @@ def test_a_name_from_a_bill_cannot_break_the_table_or_command_the_terminal(
     assert "\x1b" not in shown.out
 
 
+def test_a_file_of_the_history_that_is_damaged_is_told_with_its_place(folder: Path, scrimp: Shell) -> None:
+    """And no report is made of the rest: it would look like a cheap month."""
+    bill(folder / "bill.csv", ("i", "2026-10-01T00:00:00Z", "2026-10-01T01:00:00Z", "1"))
+    scrimp("history", "import", "bill.csv")
+    for path in (folder / ".scrimp" / "history").rglob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:-100])
+    shown = scrimp("report", "--from", "2026-10-01", "--to", "2026-11-01")
+    assert (shown.code, shown.out) == (ExitCode.FAILED, "")
+    assert "/kind=focus/day=2026-10-01/" in shown.err
+
+
 def test_a_past_that_nobody_gives_is_told_in_a_line(folder: Path, scrimp: Shell) -> None:
     queries = "[{kind: node, field: cores, query: cores}]"
     (folder / "scrimp.yaml").write_text(

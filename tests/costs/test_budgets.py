@@ -178,3 +178,10 @@ def test_a_height_is_five_percent_above_any_days_that_do_not_overlap_it(daily, k
         START, np.repeat([10.0] * 30 + [14.0] * 4 + [10.0] * 20 + [daily] * 4, 24) * HOUR, "USD"
     )
     assert new_height(higher_once, PaceRules()) is None
+
+
+def test_a_mark_that_is_just_reached_alerts():
+    """A budget that is spent to the cent is spent."""
+    spent = replace(status([0.0] * 31 + [1.0]), used=0.5)
+    assert "actual 50%" in rules_of(budget_alerts(spent, ALERTS, frozenset())[0])
+    assert "actual 50%" not in rules_of(budget_alerts(replace(spent, used=0.4999), ALERTS, frozenset())[0])

@@ -72,3 +72,20 @@ def test_resources_must_be_told_apart():
         causes(
             one, CostGroups(("operation", "currency"), *[getattr(one, name) for name in one.__slots__[1:]])
         )
+
+
+def test_what_was_not_there_before_has_no_old_price() -> None:
+    """All of its change is mix, whatever else grew."""
+    (one,) = causes(groups({}), groups({("a", "cpu"): (7 * MICRO, 2.0)}))
+    assert [micro(part) for part in (one.change, one.price, one.volume, one.mix)] == [
+        7 * MICRO,
+        0,
+        0,
+        7 * MICRO,
+    ]
+
+
+def test_a_fall_is_a_cause_as_large_as_a_rise() -> None:
+    old = groups({("a", "cpu"): (9 * MICRO, 1.0), ("b", "cpu"): (MICRO, 1.0)})
+    new = groups({("a", "cpu"): (2 * MICRO, 1.0), ("b", "cpu"): (4 * MICRO, 1.0)})
+    assert [micro(one.change) for one in causes(old, new, top=1)] == [-7 * MICRO]

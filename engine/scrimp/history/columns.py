@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scrimp.history.files import guarded
+from scrimp.history.files import guarded, place
 from scrimp.history.hours import Span
 from scrimp.model.usage import DIMENSIONS, Categorical, UsageTable, WorkTable
 
@@ -85,11 +85,11 @@ def read_tables(path: Path, span: Span, wanted: Sequence[str], rows: int = PIECE
 
     INVARIANT: within a file, rows of one period of one node lie together, as `roll_up` and the imports write them.
     """
-    with guarded(f"read {path.name}"):
+    with guarded(f"read {place(path)}"):
         schema = pq.read_schema(path)
     names = [name for name in wanted if name in schema.names]
     texts = [name for name in names if name in DIMENSIONS or name == "labels"]
-    with guarded(f"read {path.name}"), pq.ParquetFile(path, read_dictionary=texts) as file:
+    with guarded(f"read {place(path)}"), pq.ParquetFile(path, read_dictionary=texts) as file:
         rest: pa.Table | None = None
         for batch in file.iter_batches(rows, columns=names, use_threads=False):
             table = pa.Table.from_batches([batch])
@@ -104,7 +104,7 @@ def read_tables(path: Path, span: Span, wanted: Sequence[str], rows: int = PIECE
 
 def extent_of(path: Path) -> tuple[float, float, int]:
     """First start, last end and number of rows of a file, from what the file says of itself."""
-    with guarded(f"read {path.name}"):
+    with guarded(f"read {place(path)}"):
         metadata = pq.read_metadata(path)
     names = metadata.schema.names
     groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]

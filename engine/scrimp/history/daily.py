@@ -26,7 +26,7 @@ from scrimp.history.columns import (
     table_of,
     usage_of,
 )
-from scrimp.history.files import DAY_S, Folder, Part, Stream, day_of, day_start_s, guarded
+from scrimp.history.files import DAY_S, Folder, Part, Stream, day_of, day_start_s, guarded, place
 from scrimp.history.hours import Span
 from scrimp.history.query import Limits, connect, run, scan
 from scrimp.model.costs import PARTS, CostTable, PriceBook
@@ -74,7 +74,7 @@ def read_daily(paths: Sequence[Path], label: str | None = None) -> Iterator[tupl
     wanted = [*STORED, *_PARTS, _ROWS, *(("labels",) if label is not None else ())]
     waiting: list[pa.Table] = []
     for path in paths:
-        with guarded(f"read {path.name}"):
+        with guarded(f"read {place(path)}"):
             there = [name for name in pq.read_schema(path).names if name in wanted]
             waiting.append(pq.read_table(path, columns=there, read_dictionary=_TEXTS, use_threads=False))
         if sum(one.num_rows for one in waiting) >= _PIECE_ROWS:
@@ -201,7 +201,7 @@ def _current(folder: Folder, part: Part) -> Path | None:
 
 
 def _note(path: Path) -> dict[str, Any]:
-    with guarded(f"read {path.name}"):
+    with guarded(f"read {place(path)}"):
         metadata: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
     found: dict[str, Any] = json.loads(metadata.get(NOTE, b"{}"))
     return found

@@ -208,9 +208,14 @@ class Folder:
             os.close(lock)
 
 
+def place(path: Path) -> str:
+    """A file of the history as a person finds it: stream, kind, day and name."""
+    return "/".join(path.parts[-4:])
+
+
 def replaced(path: Path) -> list[str]:
     """The names of the files that a merged one stands for."""
-    with guarded(f"read {path.name}"):
+    with guarded(f"read {place(path)}"):
         metadata: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
     return [str(name) for name in json.loads(metadata.get(REPLACES, b"[]"))]
 
