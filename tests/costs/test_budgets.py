@@ -185,3 +185,12 @@ def test_a_mark_that_is_just_reached_alerts():
     spent = replace(status([0.0] * 31 + [1.0]), used=0.5)
     assert "actual 50%" in rules_of(budget_alerts(spent, ALERTS, frozenset())[0])
     assert "actual 50%" not in rules_of(budget_alerts(replace(spent, used=0.4999), ALERTS, frozenset())[0])
+
+
+def test_the_forecast_pages_by_the_least_that_it_can_come_to():
+    """The band's own lower end is too rash for a page: it is crossed by one clean month in ten."""
+    found = status([10.0] * 45, limit=280.0)
+    sure = replace(found, least=Money(279, "USD"), low=Money(300, "USD"), total=Money(310, "USD"))
+    assert "forecast page" not in rules_of(budget_alerts(sure, ALERTS, frozenset())[0])
+    surer = replace(sure, least=Money(281, "USD"))
+    assert "forecast page" in rules_of(budget_alerts(surer, ALERTS, frozenset())[0])
