@@ -54,9 +54,12 @@ def test_how_far_figures_carry_is_shown_for_what_there_is(data):
     found = report("analytics_choice.py", data)
     assert found["bars"] == []
     assert any(name.startswith("forecasts and budgets") for name in found["left_out"])
-    chosen, tables, parts = found["tables"]
+    chosen, frontier, tables, parts = found["tables"]
     assert len(chosen["rows"]) == 2 + 3
-    assert [row[0] for row in chosen["rows"][-3:]] == ["mean", "worst", "met, of 2"]
+    assert [row[0] for row in chosen["rows"][-3:]] == ["mean", "standard deviation", "met, of 2"]
+    holds = [row for row in frontier["rows"] if not isinstance(row[0], str)]
+    assert [row[0] for row in holds] == sorted({row[0] for row in holds})
+    assert all(row[1] == 0.0 and row[2] >= 1.0 for row in holds)
     assert {row[1] for row in tables["rows"] if row[0] in {"as it is", "half of the samples"}} == {0.0}
     assert len(parts["rows"]) == 4
 

@@ -43,7 +43,9 @@ SPREAD = f"""
 import sys
 sys.path.insert(0, {str(BENCHMARKS)!r})
 import numpy as np
+import spot
 from spot import Score, spread
+spot.REDRAWN = 500
 def scores(run):
     rng = np.random.default_rng(3)
     return [Score("s", "m", 0.8, each=[(0.5, 0.5 - x, 0.4) for x in np.repeat(rng.random(600) / 10, run)]) for _ in "ab"]
