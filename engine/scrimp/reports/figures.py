@@ -16,6 +16,7 @@ from scrimp.model.usage import MICRO, NODE, Floats, Integers, Period, UsageTable
 
 BREAKDOWNS: Final = ("resource", "operation", "job", "team", "pool", "node", "policy")
 _FINE: Final = ("resource", "operation", "team", "pool", "policy")
+_TOGETHER: Final = 4  # sums of pieces in memory beside their total
 TYPES: Final = ("pool", "instance_type", "purchase_option")
 POOLS: Final = ("pool", "resource")
 BLIND: Final = ("node", *POOLS)
@@ -136,7 +137,7 @@ def sums_of_costs(costs: CostTable, question: Question, stand_for: Integers | No
 
 
 def added(found: Iterable[Sums]) -> Sums:
-    """The groups of many pieces, two at a time, so that they are never all in memory."""
+    """The groups of many pieces, a few at a time, so that they are never all in memory."""
     total: Sums | None = None
     waiting: list[Sums] = []
     for one in found:
@@ -147,9 +148,6 @@ def added(found: Iterable[Sums]) -> Sums:
     if every:
         return _together(every)
     return Sums(nothing(()), {}, nothing(TYPES), nothing(()), nothing(BLIND), {}, 0)
-
-
-_TOGETHER: Final = 8
 
 
 def _together(sums: Sequence[Sums]) -> Sums:
