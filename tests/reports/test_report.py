@@ -65,6 +65,33 @@ def test_every_sum_is_the_bill(tmp_path_factory, rows, team, by) -> None:
         assert sum(only.total(currency)) == wanted
 
 
+def test_processes_that_share_the_work_add_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two dozen days, a file and a call each: more than may be under way at a time, so that the rest has to wait."""
+    hours = range(24 * 24)
+    rows = [
+        row
+        for at in hours
+        for row in node_hour(START_S + at * HOUR_S, f"n{at % 3}", MICRO + at, [("j", 1.0, 0.5)])
+    ]
+    made, ask, now_s = history(tmp_path, rows), Ask(Question(NOVEMBER, bins(NOVEMBER))), NOW_S + 20 * DAY_S
+
+    def costs() -> dict[str, dict[tuple[str, ...], int]]:
+        found = make_report(made, ask, now_s).figures
+        return {
+            name: dict(zip(groups.keys, map(int, groups.cost_micro()), strict=True))
+            for name, groups in (*found.breakdowns.items(), ("time", found.over_time))
+        }
+
+    alone = costs()
+    monkeypatch.setattr("scrimp.reports.report.MANY_ROWS", 1)
+    monkeypatch.setattr("scrimp.reports.report.ROWS_TOGETHER", 1)
+    monkeypatch.setattr("scrimp.reports.report.os.cpu_count", lambda: 2)
+    assert costs() == alone
+    assert sum(alone["node"].values()) == sum(MICRO + at for at in hours)
+
+
 def test_parts_are_told_apart(tmp_path: Path) -> None:
     made = report(tmp_path, node_hour(START_S, "n", 4 * MICRO, [("j", 2.0, 1.0)]))
     assert made.figures.total("USD") == (MICRO, MICRO, 2 * MICRO, 0)

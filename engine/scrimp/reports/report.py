@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from multiprocessing import get_context
@@ -207,9 +207,9 @@ def _summed(history: History, ask: Ask, parts: Sequence[Part], now_s: float, pro
     if len(calls) < 2 or (os.cpu_count() or 1) < 2 or sum(call.rows for call in calls) < MANY_ROWS:
         found = (one for call in calls for one in _read(call))
         return added(_counted(chain(found, late), told, progress))
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), get_context("spawn")) as pool:
-        done = (one.result() for one in as_completed([pool.submit(_added, call) for call in calls]))
-        return added(_counted(chain(done, late), told, progress))
+    processes = min(os.cpu_count() or 1, 8)
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return added(_counted(chain(_results(pool, calls, 2 * processes), late), told, progress))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +248,17 @@ def _together(paths: Sequence[Path]) -> Iterator[tuple[list[Path], int]]:
             waiting, rows = [], 0
     if waiting:
         yield waiting, rows
+
+
+def _results(pool: ProcessPoolExecutor, calls: Sequence[_Call], most: int) -> Iterator[Sums]:
+    """What the calls give, as it comes; at most so many under way or not yet taken, however slowly they are taken."""
+    under_way: set[Future[Sums]] = set()
+    for number, call in enumerate(calls, 1):
+        under_way.add(pool.submit(_added, call))
+        while under_way and (len(under_way) >= most or number == len(calls)):
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            while done:
+                yield done.pop().result()
 
 
 def _added(call: _Call) -> Sums:
