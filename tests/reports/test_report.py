@@ -28,7 +28,7 @@ from scrimp.reports import (
     table,
     text,
 )
-from scrimp.reports.report import chosen
+from scrimp.reports.sums import chosen
 from scrimp.reports.text import _short
 
 NOVEMBER = Period(START_S, START_S + 30 * DAY_S, "2026-11")
@@ -85,9 +85,9 @@ def test_processes_that_share_the_work_add_to_the_same(
         }
 
     alone = costs()
-    monkeypatch.setattr("scrimp.reports.report.MANY_ROWS", 1)
-    monkeypatch.setattr("scrimp.reports.report.ROWS_TOGETHER", 1)
-    monkeypatch.setattr("scrimp.reports.report.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("scrimp.reports.sums.MANY_ROWS", 1)
+    monkeypatch.setattr("scrimp.reports.sums.ROWS_TOGETHER", 1)
+    monkeypatch.setattr("scrimp.reports.sums.os.cpu_count", lambda: 2)
     assert costs() == alone
     assert sum(alone["node"].values()) == sum(MICRO + at for at in hours)
 

@@ -4,8 +4,9 @@ from scrimp.reports.document import decimal, document, table
 from scrimp.reports.figures import BREAKDOWNS, Figures, Question, figures_of
 from scrimp.reports.page import page
 from scrimp.reports.periods import DAY_S, bins, instant, period_at, steps
-from scrimp.reports.report import Ask, Report, chosen, focus_days, groups_of
+from scrimp.reports.report import Report, focus_days, groups_of
 from scrimp.reports.savings import make_report, savings
+from scrimp.reports.sums import Ask, chosen
 from scrimp.reports.text import text
 
 __all__ = [

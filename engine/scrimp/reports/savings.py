@@ -14,7 +14,8 @@ from scrimp.history import MEASURED, Done, History, Span
 from scrimp.model.money import Money
 from scrimp.model.usage import MICRO, Period, WorkTable
 from scrimp.reports.periods import HOUR_S, steps
-from scrimp.reports.report import Ask, Progress, Report, figures_report, summed_over
+from scrimp.reports.report import Report, figures_report, summed_over
+from scrimp.reports.sums import Ask, Progress
 
 BACK_S = 60 * 86_400  # acts older than that are closed for long
 BEFORE_HOURS = 24  # of a target, from which its cost per item before an act is taken
