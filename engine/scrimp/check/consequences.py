@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from scrimp.diagnostics import Diagnostic, Severity, Source, Span
 
-_ABOUT_ABSENCE = frozenset(
-    {"SCR207", "SCR220"}
-)  # a clause that is missing, something to undo that is missing
+# A clause that is missing, something to undo that is missing.
+_ABOUT_ABSENCE = frozenset({"SCR207", "SCR220"})
 _ABOUT_NAMES = frozenset({"SCR201", "SCR224"})
 _ABOUT_USE = "SCR301"
 _DECLARED = re.compile(r"\b(?:const|param|allowance|policy)\s+([a-z_]\w*)")

@@ -24,9 +24,8 @@ from scrimp.model.expression import (
 Value = float | str | bool
 Values = Mapping[str, Value]  # by the key of a term
 Trial = Callable[[Values], Value | None]
-STEADY = frozenset(
-    ("avg", "min", "max", "last", "p50", "p90", "p95", "p99")
-)  # of a field that stays as it is
+# Of a field that stays as it is.
+STEADY = frozenset(("avg", "min", "max", "last", "p50", "p90", "p95", "p99"))
 
 _NUMBERS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,

@@ -88,9 +88,8 @@ def commands() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and give its exit code. Never raises but for `SystemExit` out of a command's own depths."""
     try:
-        with commands.make_context(
-            "scrimp", list(arguments)
-        ) as context:  # `main` would end the process itself
+        # `main` would end the process itself
+        with commands.make_context("scrimp", list(arguments)) as context:
             code = commands.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as end:

@@ -79,10 +79,15 @@ def _decoded(event: Any, name: str) -> date:
     found = event.decoded(name)
     if not isinstance(found, date):
         raise ValueError(f"`{name}` is no date")  # noqa: TRY004 - a mistake in a file, not of a caller
-    named = event[name].params.get("TZID")
-    if named and isinstance(found, datetime) and found.tzinfo is None:
-        raise ValueError(f"unknown zone `{named}`")
+    _check_zone(found, event[name])
     return found
+
+
+def _check_zone(moment: date, stated: Any) -> None:
+    """Raise if the zone that stands beside an instant could not be found."""
+    named = stated.params.get("TZID")
+    if named and isinstance(moment, datetime) and moment.tzinfo is None:
+        raise ValueError(f"unknown zone `{named}`")
 
 
 def _length(event: Any, begin: date, zone: tzinfo) -> timedelta:
@@ -134,6 +139,7 @@ def _dates(event: Any, name: str, zone: tzinfo) -> Iterator[datetime]:
         for one in group.dts:
             if not isinstance(one.dt, date):
                 raise ValueError(f"`{name}` lists more than dates")  # noqa: TRY004 - as above
+            _check_zone(one.dt, group)
             yield _instant(one.dt, zone)
 
 

@@ -9,9 +9,8 @@ from scrimp.diagnostics import Diagnostic, Source
 from scrimp.model.catalogue import Catalogue
 from scrimp.model.policy import Calendar
 
-_Stamp = (
-    tuple[int, int, int] | None
-)  # inode, size in bytes, modified in nanoseconds; `None` where nothing can be read
+# Inode, size in bytes, modified in nanoseconds; `None` where nothing can be read.
+_Stamp = tuple[int, int, int] | None
 MAX_BYTES = 16 * 2**20  # of one file: what is larger is neither a catalogue nor a calendar
 
 

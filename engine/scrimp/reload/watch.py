@@ -35,9 +35,8 @@ class Watch:
         self._seen = there
         self._observer.unschedule_all()
         self.trouble = ""
-        inside = {
-            path.resolve() for path in self._paths if path.is_dir()
-        }  # of a link only the link would be watched
+        # Of a link only the link would be watched.
+        inside = {path.resolve() for path in self._paths if path.is_dir()}
         beside: dict[Path, set[Path]] = {}
         for path in self._paths:
             beside.setdefault(path.absolute().parent, set()).add(path.absolute())
