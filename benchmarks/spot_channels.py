@@ -52,27 +52,25 @@ def until(done: Callable[[], bool], limit_s: float) -> bool:
     return True
 
 
+def instant(at_s: float) -> str:
+    """A time as AWS writes it, in whole seconds."""
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def warning(instance: str, at_s: float) -> str:
-    """The event, as EventBridge forms it: its time has whole seconds."""
+    """The event, as EventBridge forms it."""
     event = {
         "version": "0",
         "id": f"0-{instance}",
         "detail-type": WARNING,
         "source": "aws.ec2",
         "account": "123456789012",
-        "time": f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "time": instant(at_s),
         "region": REGION,
         "resources": [f"arn:aws:ec2:{REGION}:123456789012:instance/{instance}"],
         "detail": {"instance-id": instance, "instance-action": "terminate"},
     }
     return json.dumps(event)
-
-
-def action(at_s: float) -> str:
-    """What the metadata say."""
-    return json.dumps(
-        {"action": "terminate", "time": f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%dT%H:%M:%SZ}"}
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def notify(played: Site, instances: Sequence[str], rng: Random) -> Ways:
         time.sleep(max(0.0, began_s + offset_s - time.time()))
         sent_s[instance] = now_s = time.time()
         if by_metadata:
-            played.metadata.taken[instance] = action(now_s + 120.0)
+            played.metadata.take("terminate", instant(now_s + 120.0), instance)
         else:
             played.put_event(warning(instance, now_s))
     asked_s: dict[str, float] = {}

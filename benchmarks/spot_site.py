@@ -16,15 +16,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from scrimp.config import Config, Section
 from scrimp.daemon import Alarm, Daemon, compose
 from scrimp.store import open_store
+from scrimp.testing import FakeMetadata
 from scrimp.worker import open_queue
 from scrimp_actions.spot import State
 from scrimp_actions.spot.aws.provider import AwsProvider
@@ -83,49 +83,6 @@ def missing() -> str:
     return "" if (ROOT / "tests" / "aws" / "server.py").exists() else "the tests are not there"
 
 
-class Metadata:
-    """IMDSv2 for many instances, each under a path of its own."""
-
-    def __init__(self) -> None:
-        self.taken: dict[str, str] = {}
-        taken = self.taken
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                self.answer(200, "token")
-
-            def do_GET(self) -> None:
-                _, instance, _, _, *path = self.path.split("/")
-                found = {"instance-id": instance, "spot/instance-action": taken.get(instance)}.get(
-                    "/".join(path)
-                )
-                self.answer(404 if found is None else 200, found or "")
-
-            def answer(self, status: int, text: str) -> None:
-                with suppress(ConnectionError):  # a worker that has ended meanwhile hears nothing
-                    self.send_response(status)
-                    self.send_header("Content-Length", str(len(text)))
-                    self.end_headers()
-                    self.wfile.write(text.encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Answer until the end."""
-        thread = threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-        thread.start()
-        yield
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @contextmanager
 def process(code: str, *args: str) -> Iterator[subprocess.Popen[str]]:
     """A Python of its own, which ends when nobody writes to it any more."""
@@ -164,7 +121,7 @@ class Site:
     provider: AwsProvider
     recorder: Recorder
     workers: subprocess.Popen[str]
-    metadata: Metadata
+    metadata: FakeMetadata
     sqs: Any
     queue_url: str
     told_s: dict[str, float] = field(default_factory=dict)
@@ -283,9 +240,8 @@ def site(server: subprocess.Popen[str], folder: Path, size: int) -> Iterator[Sit
     queue_url = str(sqs.create_queue(QueueName="notices")["QueueUrl"])
     config = configured(url, queue_url, folder, size)
     open_queue(config.store / "queues", "audio", 100_000_000).close()
-    metadata = Metadata()
     with ExitStack() as stack:
-        stack.enter_context(metadata.serving())
+        metadata = stack.enter_context(FakeMetadata.serving())
         workers = stack.enter_context(
             process(WORKERS, str(config.store / "workers"), str(config.store / "queues" / "audio.db"))
         )

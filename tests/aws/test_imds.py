@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.aws.test_collector import rows
-from tests.worker.test_imds import Metadata
 
 from scrimp.api import CloudNotice, RunState, Services
 from scrimp.aws import Notice, NoticeBoard, NoticeKind
 from scrimp.collectors.aws import ImdsCollector
-from scrimp.testing import ManualClock
+from scrimp.testing import FakeMetadata, ManualClock
 from scrimp.worker import FolderChannel, Worker
 
 AT = "2026-11-25T12:02:00Z"
@@ -26,8 +25,8 @@ TOLD = CloudNotice("i-1", "terminate", AT_S, NOW_S)
 
 
 @pytest.fixture
-def metadata() -> Iterator[Metadata]:
-    with Metadata.serving() as made:
+def metadata() -> Iterator[FakeMetadata]:
+    with FakeMetadata.serving() as made:
         yield made
 
 
@@ -111,7 +110,7 @@ def test_a_tick_that_hears_a_notice_first_is_followed_by_another(tmp_path: Path)
 
 
 def test_the_metadata_wake_the_engine_while_a_batch_is_in_hand(
-    metadata: Metadata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    metadata: FakeMetadata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The replacement is asked for at once, however long the batch is that the worker finishes first."""
     monkeypatch.setenv("SCRIMP_IMDS", metadata.url)
@@ -127,7 +126,7 @@ def test_the_metadata_wake_the_engine_while_a_batch_is_in_hand(
     try:
         with Worker.join(group="audio", job="i-1", root=tmp_path / "workers") as worker:
             assert worker.control().run_state is RunState.RUNNING
-            metadata.take(time=AT)
+            metadata.take("terminate", AT)
             assert woken.wait(20), "the worker is in its batch: it calls nothing"
             worker.batch_done(1, 1.0)
             assert fleet.channel.report("audio/i-1").notice is not None  # type: ignore[union-attr]

@@ -6,9 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from tests.servers import wait_for
 
 from scrimp.api import CloudNotice, RunState, Services, Unavailable
 from scrimp.collectors.host import HostCollector
+from scrimp.testing import FakeMetadata
 from scrimp.worker import FolderChannel, FolderRegistry, Imds, ImdsWatch, Worker
 from scrimp.worker.documents import report_from_json, report_to_json
 
@@ -24,101 +23,43 @@ AT_S = datetime.fromisoformat(AT).timestamp()
 JOB = "audio/audio-0"
 
 
-class Metadata:
-    """IMDSv2 as on an instance: a token by PUT with a time to live, 401 without a good one, 404 for what is not there."""
-
-    def __init__(self) -> None:
-        self.paths = {"instance-id": "i-1"}
-        self.token = "first"  # noqa: S105 - of a server of ours
-        self.asked: list[str] = []
-        self.broken: int | None = None
-        metadata = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                ttl = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds", "")
-                good = self.path == "/latest/api/token" and ttl.isdigit() and 1 <= int(ttl) <= 21600
-                self.answer(200 if good else 400, metadata.token)
-
-            def do_GET(self) -> None:
-                path = self.path.removeprefix("/latest/meta-data/")
-                metadata.asked.append(path)
-                if metadata.broken:
-                    self.answer(metadata.broken, "")
-                elif self.headers.get("X-aws-ec2-metadata-token") != metadata.token:
-                    self.answer(401, "")
-                elif path in metadata.paths:
-                    self.answer(200, metadata.paths[path])
-                else:
-                    self.answer(404, "")
-
-            def answer(self, status: int, text: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    @classmethod
-    @contextmanager
-    def serving(cls) -> Iterator[Metadata]:
-        """The service, for as long as it is needed."""
-        made = cls()
-        threading.Thread(
-            target=made.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
-        try:
-            yield made
-        finally:
-            made.server.shutdown()
-            made.server.server_close()
-
-    def take(self, action: str = "terminate", time: str = AT) -> None:
-        self.paths["spot/instance-action"] = json.dumps({"action": action, "time": time})
-
-
 @pytest.fixture
-def metadata() -> Iterator[Metadata]:
-    with Metadata.serving() as made:
+def metadata() -> Iterator[FakeMetadata]:
+    with FakeMetadata.serving() as made:
         yield made
 
 
-def imds(metadata: Metadata) -> Imds:
+def imds(metadata: FakeMetadata) -> Imds:
     return Imds(metadata.url, lambda: AT_S - 118)
 
 
-def test_nothing_until_noticed_then_action_and_time(metadata: Metadata) -> None:
+def test_nothing_until_noticed_then_action_and_time(metadata: FakeMetadata) -> None:
     one = imds(metadata)
     assert one.look() is None
     metadata.paths["events/recommendations/rebalance"] = json.dumps({"noticeTime": AT})
     assert one.look() == CloudNotice("i-1", "rebalance", None, AT_S - 118)
-    metadata.take()
+    metadata.take("terminate", AT)
     assert one.look() == CloudNotice("i-1", "terminate", AT_S, AT_S - 118)
     assert metadata.asked.count("instance-id") == 1
 
 
-def test_a_token_that_has_run_out_is_replaced(metadata: Metadata) -> None:
+def test_a_token_that_has_run_out_is_replaced(metadata: FakeMetadata) -> None:
     one = imds(metadata)
     assert one.look() is None
     metadata.token = "second"  # noqa: S105 - as above
-    metadata.take()
+    metadata.take("terminate", AT)
     assert one.look() is not None
 
 
 @pytest.mark.parametrize("said", ["", "{", "[]", '{"action": "stop"}', '{"action": "stop", "time": "soon"}'])
-def test_what_cannot_be_read_is_no_notice(said: str, metadata: Metadata) -> None:
+def test_what_cannot_be_read_is_no_notice(said: str, metadata: FakeMetadata) -> None:
     metadata.paths["spot/instance-action"] = said
     with pytest.raises(Unavailable, match="cannot be read"):
         imds(metadata).look()
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-def test_a_service_that_refuses_is_unavailable(status: int, metadata: Metadata) -> None:
+def test_a_service_that_refuses_is_unavailable(status: int, metadata: FakeMetadata) -> None:
     metadata.broken = status
     with pytest.raises(Unavailable, match=f"answers {status}"):
         imds(metadata).look()
@@ -155,7 +96,7 @@ def test_a_machine_without_the_service_has_no_notice() -> None:
         assert watch.latest() is None
 
 
-def test_a_worker_says_what_it_was_told_and_leaves(metadata: Metadata, tmp_path: Path) -> None:
+def test_a_worker_says_what_it_was_told_and_leaves(metadata: FakeMetadata, tmp_path: Path) -> None:
     channel = FolderChannel(tmp_path)
     with (
         ImdsWatch(imds(metadata), 0.01) as watch,
@@ -168,7 +109,7 @@ def test_a_worker_says_what_it_was_told_and_leaves(metadata: Metadata, tmp_path:
         wait_for(lambda: watch.latest() is not None, "the rebalance signal is seen")
         assert worker.control().run_state is RunState.RUNNING, "a raised risk is no reason to leave"
         assert channel.report(JOB).notice.action == "rebalance"
-        metadata.take("stop")
+        metadata.take("stop", AT)
         wait_for(lambda: watch.latest().action == "stop", "the notice is seen")
         assert worker.control().run_state is RunState.DRAINING
         report = channel.report(JOB)
@@ -178,11 +119,11 @@ def test_a_worker_says_what_it_was_told_and_leaves(metadata: Metadata, tmp_path:
 
 
 def test_the_environment_turns_it_on(
-    metadata: Metadata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    metadata: FakeMetadata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCRIMP_IMDS", metadata.url)
     monkeypatch.setenv("SCRIMP_IMDS_EVERY_S", "0.01")
-    metadata.take()
+    metadata.take("terminate", AT)
     with Worker.join(group="audio", job="audio-0", root=tmp_path) as worker:
         wait_for(lambda: worker.control().run_state is RunState.DRAINING, "the notice is seen")
 

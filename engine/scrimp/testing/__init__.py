@@ -2,5 +2,6 @@
 
 from scrimp.testing.contract import ProviderContract
 from scrimp.testing.fakes import FakeCollector, FakeProvider, ManualClock
+from scrimp.testing.metadata import FakeMetadata
 
-__all__ = ["FakeCollector", "FakeProvider", "ManualClock", "ProviderContract"]
+__all__ = ["FakeCollector", "FakeMetadata", "FakeProvider", "ManualClock", "ProviderContract"]
