@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from tests.aws.server import ACCOUNT, REGION, AwsServer
 from tests.aws.setup import auto_scaling_group, run, section, services, template
 
 from scrimp.api import Collected, KindBatch, Refused, Unavailable
-from scrimp.aws import Notice, NoticeBoard, NoticeKind
+from scrimp.aws import AwsSettings, Notice, NoticeBoard, NoticeKind
 from scrimp.collectors.aws import AwsCollector
+from scrimp.collectors.aws.kept import KeptFigures
+from scrimp.collectors.aws.measures import Cost
 from scrimp.testing import ManualClock
 
 DAY_S = 86400.0
@@ -357,6 +361,52 @@ def test_what_cost_explorer_said_outlives_the_process(
     again = rows(look(collector(aws, tmp_path, clock, costs=costs), clock), "budget")["audio"]
     assert aws.world.calls.count("ce:GetCostAndUsage") == (4 if damaged else 2)
     assert damaged or {again["spent"], again["forecast"]} == {123.5, 200.0}
+
+
+def test_a_preview_of_costs_writes_nothing(aws: AwsServer, tmp_path: Path, clock: ManualClock) -> None:
+    priced(aws, 123.5)
+    config = section(aws, costs=[{"name": "audio"}])
+    one = AwsCollector(config, services(tmp_path, clock, preview=True))
+    assert rows(look(one, clock), "budget")["audio"]["spent"] == 123.5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_kept_of_another_account_is_not_taken_for_this_one() -> None:
+    """Who changes the profile changes whose bill it is."""
+    cost, settings = Cost.from_config({"name": "audio"}), AwsSettings(REGION)
+    keys = {cost.key(one, 0.0) for one in (settings, replace(settings, profile="other"))}
+    assert len(keys) == 2
+
+
+def test_an_old_figure_is_not_written_as_new_while_its_question_is_open(tmp_path: Path) -> None:
+    """Two are due at once; one is answered, and written down with the other, which then fails."""
+    path = tmp_path / "costs.json"
+    kept = KeptFigures(path, 100.0, 10.0, writes=True)
+    kept.get("a", 0.0, lambda: 1.0)
+    kept.get("b", 0.0, lambda: 2.0)
+
+    def fails() -> float:
+        assert kept.get("a", 150.0, lambda: 3.0) == 3.0
+        raise Unavailable("no answer")
+
+    with pytest.raises(Unavailable):
+        kept.get("b", 150.0, fails)
+    assert json.loads(path.read_text()) == {"a": [150.0, 3.0]}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": [0, null]}', "[" * 100_000])
+def test_a_file_of_figures_that_cannot_be_read_costs_a_question(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "costs.json"
+    path.write_text(text)
+    assert KeptFigures(path, 100.0, 10.0, writes=True).get("a", 1.0, lambda: 2.0) == 2.0
+
+
+def test_a_file_of_figures_that_cannot_be_written_leaves_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "costs.json"
+    path.mkdir()
+    assert KeptFigures(path, 100.0, 10.0, writes=True).get("a", 1.0, lambda: 2.0) == 2.0
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_new_month_is_asked_for_at_once(aws: AwsServer, tmp_path: Path) -> None:

@@ -87,11 +87,8 @@ class Imds:
             if method == "GET":
                 raise
             raise Unavailable("the metadata service gives no token") from None
-        except (
-            OSError,
-            ValueError,
-            HTTPException,
-        ) as error:  # no route, no answer in time, half of one, or no HTTP
+        # No route, no answer in time, half of one, or no HTTP.
+        except (OSError, ValueError, HTTPException) as error:
             raise Unavailable(f"the metadata service cannot be reached: {error}") from error
 
 

@@ -81,9 +81,8 @@ class AwsProvider:
     keys: KeyStore
     board: NoticeBoard
     lives: LivesBook
-    _warned: frozenset[tuple[str, float]] = (
-        frozenset()
-    )  # rebalance signals that were passed on: instance, and when
+    # Rebalance signals that were passed on: instance, and when.
+    _warned: frozenset[tuple[str, float]] = frozenset()
 
     def handles(self, action: PlannedAction) -> bool:
         """Whether the target is a group that the configuration names, or an instance of one of its own fleets."""
@@ -186,10 +185,8 @@ class AwsProvider:
 
     def _template(self, fleet: str, template: str, deadline_s: float) -> Sequence[Checkup]:
         """What is wrong with the launch template of a fleet, which is else found out at the first launch."""
-        what, key = (
-            f"template {template}",
-            "LaunchTemplateId" if template.startswith("lt-") else "LaunchTemplateName",
-        )
+        what = f"template {template}"
+        key = "LaunchTemplateId" if template.startswith("lt-") else "LaunchTemplateName"
         try:
             found = self.account.call(
                 operations.DESCRIBE_TEMPLATE_VERSIONS,

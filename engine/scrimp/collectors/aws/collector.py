@@ -281,7 +281,9 @@ class AwsCollector:
 
     def _ask_spent(self, cost: Cost, now_s: float, deadline_s: float) -> float | None:
         return self._spent.get(
-            cost.key(now_s), now_s, lambda: spent(self.account, cost, now_s, deadline_s=deadline_s)
+            cost.key(self.account.settings, now_s),
+            now_s,
+            lambda: spent(self.account, cost, now_s, deadline_s=deadline_s),
         )
 
     def _market(

@@ -10,43 +10,36 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from scrimp.api import OutsideError
+from scrimp.aws import parsed
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Kept(Generic[T]):
-    """The last answer or failure. `keep_s` for an answer, `retry_s` for a failure; then it is asked for anew."""
+    """The last answer or failure. `keep_s` for an answer, `retry_s` for a failure; then it is asked for anew.
+
+    `answered` is when it was asked, and the answer: one value, for another thread may write it down meanwhile.
+    """
 
     keep_s: float
     retry_s: float
-    _asked_s: float = float("-inf")
-    _answer: T | None = None
-    _cause: OutsideError | None = None
-
-    @property
-    def answered(self) -> tuple[float, T] | None:
-        """When it was asked, and the answer; None where there is none."""
-        return None if self._answer is None else (self._asked_s, self._answer)
-
-    def know(self, asked_s: float, answer: T) -> None:
-        """Take over an answer of before."""
-        self._asked_s, self._answer = asked_s, answer
+    answered: tuple[float, T] | None = None
+    _failed: tuple[float, OutsideError] | None = None
 
     def get(self, now_s: float, ask: Callable[[], T]) -> T:
         """The answer. Raises what the asking raised, again and again until it is due to be asked once more."""
-        age_s = now_s - self._asked_s
-        if self._cause is not None and 0 <= age_s < self.retry_s:
-            raise self._cause
-        if self._answer is not None and 0 <= age_s < self.keep_s:
-            return self._answer
-        self._asked_s = now_s
+        if self._failed is not None and 0 <= now_s - self._failed[0] < self.retry_s:
+            raise self._failed[1]
+        if self.answered is not None and 0 <= now_s - self.answered[0] < self.keep_s:
+            return self.answered[1]
         try:
-            self._answer, self._cause = ask(), None
+            answer = ask()
         except OutsideError as error:
-            self._answer, self._cause = None, error
+            self.answered, self._failed = None, (now_s, error)
             raise
-        return self._answer
+        self.answered, self._failed = (now_s, answer), None
+        return answer
 
 
 class KeptFigures:
@@ -60,8 +53,8 @@ class KeptFigures:
         self._turn = threading.Lock()
         self._kept: dict[str, Kept[float]] = {}
         with suppress(OSError, ValueError, AttributeError, TypeError):
-            for key, (asked_s, figure) in json.loads(path.read_text("utf-8")).items():
-                self._one(key).know(float(asked_s), float(figure))
+            for key, (asked_s, figure) in parsed(path.read_text("utf-8")).items():
+                self._one(key).answered = float(asked_s), float(figure)
 
     def get(self, key: str, now_s: float, ask: Callable[[], float]) -> float:
         """The figure. Raises as `Kept.get`."""
@@ -86,5 +79,8 @@ class KeptFigures:
             }
             part = self._path.with_suffix(f".{os.getpid()}.part")
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(fresh), "utf-8")
-            part.replace(self._path)
+            try:
+                part.write_text(json.dumps(fresh), "utf-8")
+                part.replace(self._path)
+            finally:
+                part.unlink(missing_ok=True)

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from scrimp.api import KindBatch, Unavailable
-from scrimp.aws import CURRENCY, Account, operations
+from scrimp.aws import CURRENCY, Account, AwsSettings, operations
 
 QUERIES_PER_CALL = 500  # most that GetMetricData takes
 LOOK_BACK_PERIODS = 5  # a metric comes late: the newest of so many periods is taken
@@ -130,9 +131,13 @@ class Cost:
         today = datetime.fromtimestamp(now_s, UTC).date()
         return today.replace(day=1) if self.period == "month" else today
 
-    def key(self, now_s: float) -> str:
-        """What its answer is kept under: a new period is a new question."""
-        return json.dumps([*astuple(self), self.begin(now_s).isoformat()])
+    def key(self, settings: AwsSettings, now_s: float) -> str:
+        """What its answer is kept under: a new period is a new question, and so is another account.
+
+        A digest, for settings may be secrets.
+        """
+        asked = (settings.profile, settings.endpoint_url, *astuple(self), self.begin(now_s).isoformat())
+        return sha256(json.dumps(asked).encode()).hexdigest()
 
 
 def spent(account: Account, cost: Cost, now_s: float, *, deadline_s: float) -> float:
