@@ -3,9 +3,10 @@
 Sizes: containers are cut at random into halves; `hold` is chosen on one half (the largest with sizes of at most 1.66
 times their use by both readings of a first half) and judged on the other, where peers are those of that half alone.
 Shared GPUs: the shipped rules on random parts of the containers, packed by the first half of the day and, harder, by the
-quiet second half for the busy first. Other tables: containers drawn with replacement, other days, fewer rows, noise. Forecasts: parts of the series,
-backwards, with noise, gaps, growth and steps, and generated clusters. Budgets: months with the noise of parts of the
-series and of other clusters. There is no bar here: the tables say how often those of `analytics.py` would be met.
+quiet second half for the busy first. Other tables: containers drawn with replacement, other days, fewer rows, noise.
+Forecasts: parts of the series, backwards, with noise, gaps, growth and steps, and generated clusters. Budgets: months with
+the noise of parts of the series and of other clusters. There is no bar here: the tables say how often those of
+`analytics.py` would be met.
 """
 
 from __future__ import annotations

@@ -62,9 +62,8 @@ def test_every_piece_comes_with_a_policy_that_checks(pool):
 def test_every_resource_is_judged_by_the_mark_it_is_given():
     found = usage_advice(groups("pool", "resource"), 1, MARKS, target="pool")
     assert {one.resource: one.kind for one in found} == dict.fromkeys(RESOURCES, "idle")
-    assert all(
-        one.saving_per_hour.amount == pytest.approx(4.0) for one in found
-    )  # used 25 %, mark 50 %: half of $8
+    # Used 25 %, mark 50 %: half of $8.
+    assert all(one.saving_per_hour.amount == pytest.approx(4.0) for one in found)
     assert usage_advice(groups("pool", "resource"), 1, {GPU: Marks(0.2, 0.9)}) == ()
     (busy,) = usage_advice(groups("pool", "resource"), 1, {GPU: Marks(0.1, 0.2)})
     assert (busy.kind, busy.saving_per_hour.amount) == ("overloaded", 0.0)

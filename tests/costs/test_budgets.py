@@ -194,3 +194,14 @@ def test_the_forecast_pages_by_the_least_that_it_can_come_to():
     assert "forecast page" not in rules_of(budget_alerts(sure, ALERTS, frozenset())[0])
     surer = replace(sure, least=Money(281, "USD"))
     assert "forecast page" in rules_of(budget_alerts(surer, ALERTS, frozenset())[0])
+
+
+def test_while_nothing_is_known_no_alert_is_given_and_none_armed_again():
+    """A history that is away and comes back must not page twice."""
+    known = status([10.0] * 45, limit=1.0)
+    due, fired = budget_alerts(known, ALERTS, frozenset())
+    assert {"forecast page", "forecast note", "burn rate"} <= set(rules_of(due))
+    nothing = Money(0, "USD")
+    lost = replace(known, spent=nothing, least=nothing, total=nothing, burn={}, used=float("nan"), empty=True)
+    assert budget_alerts(lost, ALERTS, fired) == ((), fired)
+    assert budget_alerts(known, ALERTS, fired) == ((), fired)

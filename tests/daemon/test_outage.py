@@ -82,9 +82,8 @@ def test_an_outage_and_a_wall_of_zeros_take_nothing_away(tmp_path: Path) -> None
     with at.engine():
         with prometheus(tmp_path / "busy", samples(40), port):
             wait_for(lambda: seen_alive(at), "a tick")
-            assert (
-                at.records("decision") == []
-            )  # busy, and known at once: the window was filled with the past
+            # Busy, and known at once: the window was filled with the past.
+            assert at.records("decision") == []
         stopped = at.wait_for_records(unknown("cannot be reached"), len(GROUPS))
         assert {one["target"] for one in stopped} == everybody
         with prometheus(tmp_path / "zeros", samples(0), port):

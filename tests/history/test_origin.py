@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from tests.history.test_focus import MANDATORY, RULES
 from tests.history.test_imports import LEGACY, cur2, opened, write
@@ -234,8 +235,6 @@ def test_a_history_of_before_is_read_beside_a_new_one(tmp_path: Path, *, added_u
 
 def without_origin(folder: Folder, *, add: bool) -> None:
     """The files as they were written before there was the column."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 - only here
-
     for part in folder.parts("usage"):
         files = folder.files_of(part)
         table = pq.read_table(files[0])

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import click
 
@@ -22,6 +22,7 @@ from scrimp.history import (
     FocusSettings,
     History,
     HistoryError,
+    Source,
     Span,
     open_history,
     write_focus,
@@ -148,7 +149,7 @@ def _focus(history: History, ask: Ask, now_s: float, out: Path | None, settings:
 
 def _look_for(source: str, history: History) -> None:
     """A source that the history never had is a slip of the pen, and no bill of nothing."""
-    known = {one.source for one in history.extents()} | {"measured", "focus", "cur"}
+    known = {one.source for one in history.extents()} | {MEASURED, *get_args(Source)}
     if source and source not in known:
         near = did_you_mean(source, known)
         hint = f"did you mean `{near}`?" if near else "there are " + ", ".join(sorted(known))

@@ -215,7 +215,9 @@ def worth_telling(due: Sequence[BudgetAlert]) -> tuple[BudgetAlert, ...]:
 def _values(
     status: BudgetStatus, rules: AlertRules, unit_cost_change: float | None
 ) -> list[tuple[str, Severity, float, float]]:
-    """Each rule with its severity, its value now and its mark."""
+    """Each rule with its severity, its value now and its mark; none while nothing is known: what was fired stays fired."""
+    if status.empty:
+        return []
     limit = status.budget.limit.amount
     least, middle = (
         amount / limit if limit > 0 else float("inf") for amount in (status.least.amount, status.total.amount)

@@ -190,9 +190,8 @@ def backtest(series: SpendSeries, horizon_days: int, rules: ForecastRules) -> Ba
     last = len(amounts)
     first = min(last, max(rules.history_min_days * per_day, last - rules.judged_days * per_day))
     origins = np.arange(last, first - 1, -every, dtype=np.int64)[::-1]
-    days = (
-        total[per_day:] - total[:-per_day] if last >= per_day else np.zeros(0)
-    )  # sum of the day from each step on
+    # The sum of the day from each step on.
+    days = total[per_day:] - total[:-per_day] if last >= per_day else np.zeros(0)
     levels = level_starts(days, origins - per_day, per_day, rules.level)
     known = np.minimum((origins - levels) // per_day, rules.window_days)
     known = np.maximum(known, np.minimum(origins // per_day, rules.level.days_min))

@@ -120,9 +120,8 @@ def _sums(
 ) -> CostGroups:
     """Sums of rows with equal codes: numbers in mixed radix, a digit for each of `by`, that counts its `texts`."""
     size = int(np.prod([max(len(names), 1) for names in texts], dtype=np.float64))
-    if (
-        size <= 4 * len(codes) + 1024
-    ):  # then a place for every code there might be is cheaper than to number those there are
+    # A place for every code there might be is cheaper than to number those there are, unless there might be many more.
+    if size <= 4 * len(codes) + 1024:
         present, places = np.flatnonzero(np.bincount(codes, minlength=size)), codes
         at = present
     else:

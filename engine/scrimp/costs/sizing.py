@@ -91,9 +91,9 @@ class Peers:
     def bound(self, peaks: Floats, ahead: int, rules: SizeRules) -> float:
         """What work with a level like that of `peaks` stays within over `ahead` blocks, with the chance `hold`.
 
-        There must be a peer. The highest of r independent runs of blocks is within x with the chance F(x)^r, where F is the distribution of one
-        run's (Coles 2001, ch. 3), so that peers need not have been seen for as long as a size is to hold. F is that of the
-        peers' runs, weighted by a Gaussian of the relative distance of their levels. All peers together, alike or not,
+        There must be a peer. The highest of r independent runs of blocks is within x with the chance F(x)^r, where F is the
+        distribution of one run's (Coles 2001, ch. 3), so that peers need not have been seen for as long as a size is to
+        hold. F is that of the peers' runs, weighted by a Gaussian of the relative distance of their levels. All peers together, alike or not,
         count as much as one run: with few alike, a size allows for what work can turn into.
         """
         run = max(1, min(rules.run, ahead, max(len(one) for one in self.peaks)))

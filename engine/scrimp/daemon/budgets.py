@@ -66,12 +66,10 @@ class BudgetBook:
         if not 0.0 <= now_s - self._looked_s < FRESH_S:
             imported = tuple(one for one in self.history.extents() if one.source != MEASURED)
             known_s, begin_s = self.history.known_s(now_s), self.history.begin_s(now_s)
-            if (
-                imported,
-                begin_s,
-            ) != self._before:  # a bill, or a past that was filled in, of hours that were read before
+            before = imported, begin_s
+            if before != self._before:  # a bill, or a past that was filled in, of hours that were read before
                 self._spends.clear()
-                self._before = imported, begin_s
+                self._before = before
             found = (self._status(one, now_s, known_s, begin_s) for one in self.settings)
             empty = begin_s is None and not imported
             self._found = tuple(

@@ -6,6 +6,7 @@ where it cannot be written the daemon goes on deciding and says so.
 
 from scrimp.history.actions import Done, done_table
 from scrimp.history.backfill import Filled, fill
+from scrimp.history.bills import Source
 from scrimp.history.columns import read_pieces, table_of, usage_of, with_currency
 from scrimp.history.daily import Chosen, add_up, due_days, read_daily, rows_of
 from scrimp.history.files import Folder, HistoryError, Part, day_of, whole_file
@@ -48,6 +49,7 @@ __all__ = [
     "Recorder",
     "RecorderSettings",
     "Retention",
+    "Source",
     "Span",
     "Version",
     "add_up",

@@ -29,7 +29,7 @@ Keys = Sequence[tuple[str, str]]
 class Filled:
     """What was brought: samples (a value of a field), hours of usage, and the spans that could not be had, with causes.
 
-    `nothing` are the kinds and fields of which not one sample came, and none of whose queries failed.
+    `nothing` are the kinds and fields that the source answers for, but of which not one sample came.
     """
 
     samples: int

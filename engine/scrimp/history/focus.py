@@ -190,9 +190,8 @@ def _carried(origin: str, provider: str) -> dict[str, Any]:
         said = {"ServiceSubcategory": f"Other ({said['ServiceCategory']})", **said}
     if "SubAccountId" in said:
         said = {"SubAccountName": None, "SubAccountType": "Account", **said}
-    sold_by = said.get("ProviderName") or said.get(
-        "ServiceProviderName", provider
-    )  # 1.3 has the second for the first
+    # 1.3 has the second for the first.
+    sold_by = said.get("ProviderName") or said.get("ServiceProviderName", provider)
     return {**dict.fromkeys(_PROVIDERS, sold_by), **said}
 
 

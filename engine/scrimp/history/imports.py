@@ -1,9 +1,10 @@
 """Bills into usage: read, checked row by row, spread over days, and written so that the total is the file's to the millionth.
 
 A charge of compute or storage becomes what was offered and billed, and an allocation whose use nobody measured; a tag `job`,
-`operation` or `team` names it. What a commitment bought and nobody used is allocated to nobody. Anything else (support, tax, credits) is billed for no resource. Bad rows are left out,
-told with their line, and their cost counted where it can be read. To import a file again changes nothing; a bill that was
-delivered again, with other contents, is another file (see `redelivered`).
+`operation` or `team` names it. What a commitment bought and nobody used is allocated to nobody. Anything else (support, tax,
+credits) is billed for no resource. Bad rows are left out, told with their line, and their cost counted where it can be read.
+To import a file again changes nothing; a bill that was delivered again, with other contents, is another file (see
+`redelivered`).
 """
 
 import csv

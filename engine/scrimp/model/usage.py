@@ -10,8 +10,8 @@ One row is one charge period (an hour or shorter) x one *charge* or one *allocat
 - an **allocation** row (`job` is not "") is what one piece of work was given (its request, or more if it used more) and
   what it used of it. `billed_micro` is 0.
 
-Rows of one charge period of one node share `start_s`, `node`, `currency` and `origin`: that is all that joins them, so a table may
-be cut anywhere between two such groups, and the results of the pieces add up.
+Rows of one charge period of one node share `start_s`, `node`, `currency` and `origin`: that is all that joins them, so a
+table may be cut anywhere between two such groups, and the results of the pieces add up.
 
 Quantities are **unit-hours** within the period, so that they add: GPU-hours (a quarter of a device for an hour is 0.25),
 core-hours, GiB-hours of memory and of storage. Money is integers in millionths of the currency unit, so that sums are
