@@ -11,11 +11,10 @@ from scrimp.model.usage import MICRO
 
 relaxed = settings(deadline=None)  # a busy machine is no failure
 
-# A part of a change may be thousands of times the cost; it must still be what a float holds to the millionth.
-QUANTITY = st.one_of(st.just(0.0), st.floats(1.0, 1e3))
+QUANTITY = st.one_of(st.just(0.0), st.floats(0.01, 1e4))
 AMOUNTS = st.dictionaries(
     st.tuples(st.sampled_from("abc"), st.sampled_from(["gpu", "cpu"])),
-    st.tuples(st.integers(0, 10**11), QUANTITY),
+    st.tuples(st.integers(0, 10**12), QUANTITY),
     max_size=6,
 )
 
@@ -39,7 +38,10 @@ def micro(money):
 def test_price_volume_and_mix_add_to_the_change(before, after):
     found = causes(groups(before), groups(after), top=99)
     for one in found:
-        assert micro(one.price) + micro(one.volume) + micro(one.mix) == micro(one.change)
+        parts = [micro(one.price), micro(one.volume), micro(one.mix)]
+        # Parts may be a million times the cost, and beyond billions of money a float holds no millionths.
+        room = max(map(abs, parts)) // 2**51
+        assert abs(sum(parts) - micro(one.change)) <= room
     whole = sum(cost for cost, _ in after.values()) - sum(cost for cost, _ in before.values())
     assert sum(micro(one.change) for one in found) == whole
 
